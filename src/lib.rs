@@ -1,0 +1,8 @@
+//! ociai-proxy: the OpenAI API in front of Oracle Cloud (OCI) Generative AI.
+#![allow(dead_code, reason = "rooms are being furnished")]
+
+mod names;
+mod oci;
+mod openai;
+
+pub fn run() {}

@@ -1,0 +1,3 @@
+fn main() {
+    ociai_proxy::run()
+}

@@ -1,0 +1,3 @@
+//! The upstream edge.
+
+pub(crate) mod error;

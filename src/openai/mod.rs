@@ -1,0 +1,3 @@
+//! What clients speak: OpenAI's types, and nothing but types.
+
+pub(crate) mod error;
