@@ -1,5 +1,5 @@
 //! ociai-proxy: the OpenAI API in front of Oracle Cloud (OCI) Generative AI.
-#![allow(dead_code, reason = "rooms are being furnished")]
+#![allow(dead_code, unused_imports, reason = "rooms are being furnished")]
 
 mod names;
 mod oci;

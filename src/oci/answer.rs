@@ -1,0 +1,237 @@
+//! From the head of an answer to what it is: an error status, a whole answer, or a stream with its first event. Goes
+//! by what the body is rather than by what its content type says. Every body is read within a limit of bytes and of
+//! time. Never repeats more of a body than the title of an error page: answers belong to the client alone.
+
+use std::io::Read as _;
+use std::time::{Duration, Instant, SystemTime};
+
+use ureq::http::{HeaderMap, Response, header};
+use ureq::{Body, BodyReader};
+
+use super::call::{Call, one_line};
+use super::error::{OciError, status_error};
+use super::exchange::BUFFER_BYTES;
+use super::stream::ChatStream;
+use super::wire::ChatResult;
+use super::{Answer, CallLimits, WholeAnswer};
+
+/// The largest answer that is not a stream.
+pub(crate) const MAX_ANSWER_BYTES: usize = 32 * 1024 * 1024;
+
+/// As much of an error's body as is read.
+const MAX_ERROR_BYTES: usize = 64 * 1024;
+
+/// How long an error's body may take after its head, whatever is left of the call's time: without it the error would
+/// lose its message. What has not come by then is not waited for.
+const ERROR_BODY_WAIT: Duration = Duration::from_secs(2);
+
+/// How far into a body its kind may be hidden, behind white space.
+const MAX_SNIFFED_BYTES: usize = 4 * 1024;
+
+/// A body under way, together with the call it belongs to. Field order is drop order: the connection first.
+pub(super) struct Incoming {
+    reader: BodyReader<'static>,
+    pub(super) call: Call,
+}
+
+impl Incoming {
+    /// At least one byte, or 0 at the proper end of the body.
+    pub(super) fn read(&mut self, into: &mut [u8]) -> Result<usize, OciError> {
+        self.reader
+            .read(into)
+            .map_err(|error| self.call.cut_off(error))
+    }
+
+    /// Appends to `bytes` until the body ends, or until there are more than `limit`. `true`: it ended.
+    fn read_up_to(&mut self, limit: usize, bytes: &mut Vec<u8>) -> Result<bool, OciError> {
+        let mut piece = vec![0; BUFFER_BYTES];
+        while bytes.len() <= limit {
+            let count = self.read(&mut piece)?;
+            if count == 0 {
+                return Ok(true);
+            }
+            bytes.extend_from_slice(piece.get(..count).unwrap_or_default());
+        }
+        Ok(false)
+    }
+}
+
+/// What the beginning of a body says it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Json,
+    Events,
+    Other,
+}
+
+/// Consumes the call: it goes into the stream, or ends here.
+pub(super) fn read(
+    response: Response<Body>,
+    call: Call,
+    limits: &CallLimits,
+) -> Result<Answer, OciError> {
+    let (head, body) = response.into_parts();
+    let mut incoming = Incoming {
+        reader: body.into_reader(),
+        call,
+    };
+    let opc_request_id = text_of(&head.headers, "opc-request-id").map(str::to_owned);
+    let status = head.status.as_u16();
+    if status >= 300 {
+        let retry_after = text_of(&head.headers, header::RETRY_AFTER.as_str());
+        let body = read_error(incoming)?;
+        let id = opc_request_id.as_deref();
+        let error = status_error(status, id, retry_after, &body, SystemTime::now());
+        return Err(OciError::Status(Box::new(error)));
+    }
+    refuse_compressed(&head.headers)?;
+    let content_type = text_of(&head.headers, header::CONTENT_TYPE.as_str()).unwrap_or_default();
+    let mut beginning = Vec::new();
+    let (kind, ended) = sniff(&mut incoming, content_type, &mut beginning)?;
+    match kind {
+        Kind::Json => Ok(Answer::Whole(WholeAnswer {
+            result: read_whole(incoming, beginning)?,
+            opc_request_id,
+        })),
+        Kind::Events => {
+            let stream = ChatStream::start(incoming, &beginning, opc_request_id, limits.idle)?;
+            Ok(Answer::Stream(stream))
+        }
+        Kind::Other => Err(unexpected(incoming, content_type, beginning, ended)),
+    }
+}
+
+/// Reads as far as needed to know what comes. `true` with it: that was all of the body.
+fn sniff(
+    incoming: &mut Incoming,
+    content_type: &str,
+    beginning: &mut Vec<u8>,
+) -> Result<(Kind, bool), OciError> {
+    let says_events = is_type(content_type, "text/event-stream");
+    let mut limit = 0;
+    loop {
+        let ended = incoming.read_up_to(limit, beginning)?;
+        if let Some(kind) = kind_of(beginning, says_events) {
+            return Ok((kind, ended));
+        }
+        if ended || beginning.len() > MAX_SNIFFED_BYTES {
+            // Nothing but white space: let the stream's own words be used for a stream without events.
+            let kind = if says_events {
+                Kind::Events
+            } else {
+                Kind::Other
+            };
+            return Ok((kind, ended));
+        }
+        limit = beginning.len();
+    }
+}
+
+/// `None`: more bytes are needed to say.
+fn kind_of(beginning: &[u8], says_events: bool) -> Option<Kind> {
+    const FIELDS: [&[u8]; 5] = [b"data:", b":", b"event:", b"id:", b"retry:"];
+    let text = beginning
+        .strip_prefix(b"\xEF\xBB\xBF")
+        .unwrap_or(beginning)
+        .trim_ascii_start();
+    match text.first() {
+        None => None,
+        Some(b'{') => Some(Kind::Json),
+        Some(_) if says_events || FIELDS.iter().any(|field| text.starts_with(field)) => {
+            Some(Kind::Events)
+        }
+        Some(_) if FIELDS.iter().any(|field| field.starts_with(text)) => None,
+        Some(_) => Some(Kind::Other),
+    }
+}
+
+fn read_whole(mut incoming: Incoming, mut bytes: Vec<u8>) -> Result<ChatResult, OciError> {
+    if !incoming.read_up_to(MAX_ANSWER_BYTES, &mut bytes)? {
+        let why = format!("the answer is over {MAX_ANSWER_BYTES} bytes");
+        return Err(OciError::Broken { why });
+    }
+    // serde_json's own message may quote the answer.
+    serde_json::from_slice(&bytes).map_err(|error| OciError::Broken {
+        why: format!(
+            "the answer is not the JSON expected of a chat call (line {}, column {})",
+            error.line(),
+            error.column()
+        ),
+    })
+}
+
+/// The status is what matters: an error's body that is late or cut off is taken as far as it came.
+fn read_error(mut incoming: Incoming) -> Result<Vec<u8>, OciError> {
+    let mut body = Vec::new();
+    match read_soon(&mut incoming, MAX_ERROR_BYTES, &mut body) {
+        Err(OciError::Cancelled) => Err(OciError::Cancelled),
+        Ok(_) | Err(_) => {
+            body.truncate(MAX_ERROR_BYTES);
+            Ok(body)
+        }
+    }
+}
+
+fn read_soon(incoming: &mut Incoming, limit: usize, body: &mut Vec<u8>) -> Result<bool, OciError> {
+    let deadline = Instant::now() + ERROR_BODY_WAIT;
+    incoming.call.set_deadline(deadline, ERROR_BODY_WAIT);
+    incoming.read_up_to(limit, body)
+}
+
+fn unexpected(
+    mut incoming: Incoming,
+    content_type: &str,
+    mut bytes: Vec<u8>,
+    ended: bool,
+) -> OciError {
+    // What has come by then is enough to say what it is.
+    if !ended
+        && let Err(OciError::Cancelled) = read_soon(&mut incoming, MAX_ERROR_BYTES, &mut bytes)
+    {
+        return OciError::Cancelled;
+    }
+    let named = match one_line(content_type) {
+        name if name.is_empty() => "no content type".to_owned(),
+        name => name,
+    };
+    let why = match snippet(content_type, &bytes) {
+        _ if bytes.trim_ascii().is_empty() => format!("an empty answer ({named})"),
+        Some(snippet) => one_line(&format!("neither JSON nor events but {named}: {snippet}")),
+        None => one_line(&format!("neither JSON nor events but {named}")),
+    };
+    OciError::Broken { why }
+}
+
+/// What a gateway's page is called, or how its plain text begins.
+fn snippet(content_type: &str, bytes: &[u8]) -> Option<String> {
+    if !is_type(content_type, "text/html") && !is_type(content_type, "text/plain") {
+        return None;
+    }
+    let text = String::from_utf8_lossy(bytes);
+    let title = text
+        .to_ascii_lowercase()
+        .find("<title>")
+        .and_then(|at| text.get(at + "<title>".len()..))
+        .and_then(|rest| rest.split('<').next());
+    Some(one_line(title.unwrap_or(&text)))
+}
+
+fn refuse_compressed(headers: &HeaderMap) -> Result<(), OciError> {
+    match text_of(headers, header::CONTENT_ENCODING.as_str()) {
+        None | Some("" | "identity") => Ok(()),
+        Some(encoding) => Err(OciError::Broken {
+            why: one_line(&format!(
+                "the answer is compressed ({encoding}), although `Accept-Encoding: identity` was sent"
+            )),
+        }),
+    }
+}
+
+fn is_type(content_type: &str, wanted: &str) -> bool {
+    let name = content_type.split(';').next().unwrap_or_default();
+    name.trim().eq_ignore_ascii_case(wanted)
+}
+
+fn text_of<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}

@@ -1,0 +1,205 @@
+//! One signed POST, from the request's bytes to the head of the answer. Owns the connections (`Client`) and knows
+//! which failures of theirs are worth another try. Never looks into a body, and knows no key: signing is handed in.
+
+use std::time::{Duration, SystemTime};
+
+use ureq::http::{Response, Uri, header};
+use ureq::tls::{RootCerts, TlsConfig};
+use ureq::{Agent, Body, Proxy};
+
+use super::call::Call;
+use super::error::OciError;
+use super::resolver::CachingResolver;
+use super::signer::Signed;
+use super::transport::connectors;
+use crate::names::RequestId;
+
+pub(super) const JSON: &str = "application/json";
+
+/// OCI's SDKs accept both on every chat call, streaming or not. Source: reference §1.2.
+const ACCEPT: &str = "application/json, text/event-stream";
+
+const USER_AGENT: &str = concat!("ociai-proxy/", env!("CARGO_PKG_VERSION"));
+
+/// Idle connections are dropped after this, before a load balancer does it: those wait 60 s and more.
+const MAX_IDLE_AGE: Duration = Duration::from_secs(30);
+
+/// A buffer in each direction, twice under TLS: 300 open answers are 15 MB, and 70 MB with ureq's own size. It is also
+/// the limit for the head of an answer.
+pub(super) const BUFFER_BYTES: usize = 16 * 1024;
+
+/// Further tries of one call after connections out of the pool that turned out to be closed.
+const MAX_STALE_CONNECTIONS: u32 = 3;
+
+/// How connections to OCI are made and kept.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ClientSettings {
+    /// Longest wait for each of: a name look-up, and a connection with its TLS handshake.
+    pub(crate) connect_timeout: Duration,
+    /// Idle connections kept, in all and to one host: the number of workers.
+    pub(crate) pool_size: usize,
+}
+
+/// The connections to OCI, shared by all accounts. Cheap to clone. Proxies come from the environment (`ALL_PROXY`,
+/// `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`, in either case).
+#[derive(Debug, Clone)]
+pub(crate) struct Client {
+    agent: Agent,
+    /// For endpoints on this machine, which no proxy elsewhere can reach: the demo works behind a company's proxy.
+    local: Agent,
+    connect_timeout: Duration,
+}
+
+impl Client {
+    pub(crate) fn new(settings: &ClientSettings) -> Self {
+        Self::with_proxy(settings, Proxy::try_from_env())
+    }
+
+    pub(super) fn with_proxy(settings: &ClientSettings, proxy: Option<Proxy>) -> Self {
+        Self {
+            agent: agent(settings, proxy),
+            local: agent(settings, None),
+            connect_timeout: settings.connect_timeout,
+        }
+    }
+
+    pub(super) fn connect_timeout(&self) -> Duration {
+        self.connect_timeout
+    }
+}
+
+fn agent(settings: &ClientSettings, proxy: Option<Proxy>) -> Agent {
+    let proxied = proxy.is_some();
+    let tls = TlsConfig::builder()
+        .root_certs(RootCerts::PlatformVerifier)
+        .build();
+    // No limit for the whole call or the whole body: a stream may take long. The call's own deadlines do that work.
+    let config = Agent::config_builder()
+        .proxy(proxy)
+        .tls_config(tls)
+        .timeout_connect(Some(settings.connect_timeout))
+        .max_idle_connections(settings.pool_size)
+        .max_idle_connections_per_host(settings.pool_size)
+        .max_idle_age(MAX_IDLE_AGE)
+        .input_buffer_size(BUFFER_BYTES)
+        .output_buffer_size(BUFFER_BYTES)
+        .max_response_header_size(BUFFER_BYTES)
+        .max_redirects(0)
+        .http_status_as_error(false)
+        .user_agent(USER_AGENT)
+        // A compressed stream arrives in lumps, and there is nothing here to unpack it.
+        .accept_encoding("identity")
+        .build();
+    Agent::with_parts(
+        config,
+        connectors(proxied),
+        CachingResolver::new(settings.connect_timeout),
+    )
+}
+
+/// Where a service is: scheme and authority, and a path before its own paths for a gateway in front of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Base {
+    scheme: String,
+    /// The authority as it is sent and signed: lower case, with the port unless it is the scheme's own.
+    pub(super) host: String,
+    path: String,
+    local: bool,
+}
+
+impl Base {
+    /// `None` for anything but `http(s)://host[:port][/path]`.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let uri: Uri = text.trim().parse().ok()?;
+        let scheme = uri.scheme_str()?.to_owned();
+        let authority = uri.authority()?;
+        let default_port = match scheme.as_str() {
+            "http" => 80,
+            "https" => 443,
+            _ => return None,
+        };
+        let name = authority.host().to_ascii_lowercase();
+        if name.is_empty() || authority.as_str().contains('@') || uri.query().is_some() {
+            return None;
+        }
+        let host = match authority.port_u16() {
+            Some(port) if port != default_port => format!("{name}:{port}"),
+            Some(_) | None => name.clone(),
+        };
+        Some(Self {
+            local: is_loopback(&name),
+            path: uri.path().trim_end_matches('/').to_owned(),
+            scheme,
+            host,
+        })
+    }
+
+    /// The path of a request, as it is sent and signed.
+    pub(super) fn target(&self, path: &str) -> String {
+        format!("{}{path}", self.path)
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    bare == "localhost"
+        || bare
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|ip| ip.is_loopback())
+}
+
+/// What is sent.
+pub(super) struct Post<'a> {
+    pub(super) base: &'a Base,
+    /// See `Base::target`.
+    pub(super) target: &'a str,
+    /// JSON.
+    pub(super) body: &'a [u8],
+    pub(super) request_id: &'a RequestId,
+    /// Signs exactly this request; asked again for each try, because the date is signed too.
+    pub(super) sign: &'a dyn Fn(SystemTime) -> Signed,
+}
+
+/// Sends the request and waits for the head of the answer, whatever its status.
+pub(super) fn send(
+    client: &Client,
+    post: &Post<'_>,
+    call: &Call,
+) -> Result<Response<Body>, OciError> {
+    let mut stale_connections = 0;
+    loop {
+        call.check()?;
+        call.start_try();
+        match send_once(client, post) {
+            Ok(response) => return Ok(response),
+            // The pool held a connection that the server was just closing. OCI's SDKs repeat a chat call as well.
+            Err(error) if call.was_stale(&error) && stale_connections < MAX_STALE_CONNECTIONS => {
+                stale_connections += 1;
+            }
+            Err(error) => return Err(call.unanswered(error)),
+        }
+    }
+}
+
+fn send_once(client: &Client, post: &Post<'_>) -> Result<Response<Body>, ureq::Error> {
+    let base = post.base;
+    let agent = if base.local {
+        &client.local
+    } else {
+        &client.agent
+    };
+    let signed = (post.sign)(SystemTime::now());
+    let mut request = agent
+        .post(format!("{}://{}{}", base.scheme, base.host, post.target))
+        .header(header::HOST, &base.host)
+        .header(header::DATE, signed.date)
+        .header(header::CONTENT_TYPE, JSON)
+        .header(header::ACCEPT, ACCEPT)
+        .header(header::AUTHORIZATION, signed.authorization)
+        .header("opc-request-id", post.request_id.as_str());
+    if let Some(hash) = signed.content_sha256 {
+        request = request.header("x-content-sha256", hash);
+    }
+    // A slice gets a Content-Length, which is signed; a chunked body could not be.
+    request.send(post.body)
+}

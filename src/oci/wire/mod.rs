@@ -1,0 +1,139 @@
+//! What goes over the wire to OCI's inference service: types and their JSON, nothing else. Knows nothing of signatures,
+//! sockets or OpenAI. Source: OCI API 20231130, ChatDetails and ChatResult.
+
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+pub(crate) mod generic;
+mod lenient;
+
+pub(crate) use lenient::TextOr;
+
+/// What the identifier of a dedicated endpoint begins with.
+const ENDPOINT_PREFIX: &str = "ocid1.generativeaiendpoint";
+
+/// Which of OCI's three schemas a model speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ApiFormat {
+    Generic,
+    Cohere,
+    CohereV2,
+}
+
+impl ApiFormat {
+    /// The format of a model by its id; unknown vendors speak GENERIC. Of a dedicated endpoint the id says nothing, so
+    /// it counts as GENERIC unless the configuration names another.
+    pub(crate) fn of_model_id(id: &str) -> Self {
+        let id = id.to_ascii_lowercase();
+        if id.starts_with("cohere.command-a-vision") || id.starts_with("cohere.command-a-reasoning")
+        {
+            Self::CohereV2
+        } else if id.starts_with("cohere.") {
+            Self::Cohere
+        } else {
+            Self::Generic
+        }
+    }
+
+    /// As in a configuration and in `apiFormat`.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Generic => "GENERIC",
+            Self::Cohere => "COHERE",
+            Self::CohereV2 => "COHEREV2",
+        }
+    }
+}
+
+/// The word is none of `GENERIC`, `COHERE`, `COHEREV2`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct UnknownApiFormat;
+
+impl FromStr for ApiFormat {
+    type Err = UnknownApiFormat;
+
+    /// In any case.
+    fn from_str(word: &str) -> Result<Self, UnknownApiFormat> {
+        [Self::Generic, Self::Cohere, Self::CohereV2]
+            .into_iter()
+            .find(|format| format.as_str().eq_ignore_ascii_case(word))
+            .ok_or(UnknownApiFormat)
+    }
+}
+
+/// Where a model runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "servingType", rename_all_fields = "camelCase")]
+pub(crate) enum ServingMode {
+    #[serde(rename = "ON_DEMAND")]
+    OnDemand { model_id: String },
+    #[serde(rename = "DEDICATED")]
+    Dedicated { endpoint_id: String },
+}
+
+impl ServingMode {
+    /// Dedicated for the OCID of an endpoint, else on demand.
+    pub(crate) fn of_id(id: &str) -> Self {
+        let id = id.to_owned();
+        if id.starts_with(ENDPOINT_PREFIX) {
+            Self::Dedicated { endpoint_id: id }
+        } else {
+            Self::OnDemand { model_id: id }
+        }
+    }
+}
+
+/// The body of POST /20231130/actions/chat.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ChatDetails<'a> {
+    pub(crate) compartment_id: &'a str,
+    pub(crate) serving_mode: &'a ServingMode,
+    pub(crate) chat_request: &'a ChatRequest,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "apiFormat")]
+pub(crate) enum ChatRequest {
+    #[serde(rename = "GENERIC")]
+    Generic(Box<generic::Request>),
+}
+
+/// A whole answer. The envelope's `modelId` and `modelVersion` are left out: the client is told the name that it used.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ChatResult {
+    #[serde(default, deserialize_with = "lenient::object")]
+    pub(crate) chat_response: generic::Response,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_model_id_tells_the_format() {
+        for (id, format) in [
+            ("cohere.command-a-03-2025", ApiFormat::Cohere),
+            ("cohere.command-r-plus-08-2024", ApiFormat::Cohere),
+            ("cohere.command-a-vision-07-2025", ApiFormat::CohereV2),
+            ("cohere.command-a-reasoning-08-2025", ApiFormat::CohereV2),
+            ("meta.llama-3.3-70b-instruct", ApiFormat::Generic),
+            (
+                "ocid1.generativeaiendpoint.oc1.us-chicago-1.x",
+                ApiFormat::Generic,
+            ),
+            ("", ApiFormat::Generic),
+        ] {
+            assert_eq!(ApiFormat::of_model_id(id), format, "{id}");
+        }
+    }
+
+    #[test]
+    fn a_format_is_read_in_any_case() {
+        assert_eq!("CohereV2".parse(), Ok(ApiFormat::CohereV2));
+        assert_eq!("generic".parse(), Ok(ApiFormat::Generic));
+        assert_eq!("COHERE ".parse::<ApiFormat>(), Err(UnknownApiFormat));
+    }
+}
