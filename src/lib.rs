@@ -4,5 +4,6 @@
 mod names;
 mod oci;
 mod openai;
+mod translate;
 
 pub fn run() {}

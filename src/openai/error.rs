@@ -18,6 +18,8 @@ pub(crate) struct ApiError {
     pub(crate) code: Option<String>,
     /// Sent as `Retry-After`, in whole seconds, rounded up.
     pub(crate) retry_after: Option<Duration>,
+    /// Sent as `Allow`: the methods that a path takes.
+    pub(crate) allow: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -35,6 +37,8 @@ struct Body<'a> {
 
 const INVALID_REQUEST: &str = "invalid_request_error";
 const SERVER: &str = "server_error";
+/// What a client is told to wait where nothing better is known.
+const SOON: Duration = Duration::from_secs(1);
 
 impl ApiError {
     /// `{"error":{…}}` as one line of JSON.
@@ -55,6 +59,205 @@ impl ApiError {
         Self::new(400, INVALID_REQUEST, message).with_param(param)
     }
 
+    /// 400: the bytes are not a request.
+    pub(crate) fn bad_http(why: impl Into<String>) -> Self {
+        Self::new(
+            400,
+            INVALID_REQUEST,
+            format!("Malformed HTTP request: {}.", why.into()),
+        )
+    }
+
+    /// 408: the client is too slow with its `part` (head or body).
+    pub(crate) fn request_timeout(part: &str) -> Self {
+        Self::new(
+            408,
+            INVALID_REQUEST,
+            format!("The {part} of the request did not arrive in time."),
+        )
+    }
+
+    /// 411.
+    pub(crate) fn length_required() -> Self {
+        Self::new(
+            411,
+            INVALID_REQUEST,
+            "Send the request's body with a Content-Length.",
+        )
+    }
+
+    /// 413.
+    pub(crate) fn body_too_large(limit: usize) -> Self {
+        Self::new(
+            413,
+            INVALID_REQUEST,
+            format!("The request's body is larger than {limit} bytes. The operator can raise max_request_bytes."),
+        )
+        .with_code("request_too_large")
+    }
+
+    /// 414.
+    pub(crate) fn target_too_long(limit: usize) -> Self {
+        Self::new(
+            414,
+            INVALID_REQUEST,
+            format!("The request's path is longer than {limit} bytes."),
+        )
+    }
+
+    /// 417.
+    pub(crate) fn expectation_failed() -> Self {
+        Self::new(
+            417,
+            INVALID_REQUEST,
+            "The only expectation understood is 100-continue.",
+        )
+    }
+
+    /// 431.
+    pub(crate) fn head_too_large(message: String) -> Self {
+        Self::new(431, INVALID_REQUEST, message)
+    }
+
+    /// 505.
+    pub(crate) fn http_version() -> Self {
+        Self::new(
+            505,
+            INVALID_REQUEST,
+            "Only HTTP/1.1 and HTTP/1.0 are spoken here.",
+        )
+    }
+
+    /// 401: no key came with the request.
+    pub(crate) fn missing_key() -> Self {
+        Self::new(
+            401,
+            INVALID_REQUEST,
+            "No API key was sent. Use the header 'Authorization: Bearer KEY'; the key is api_key in the proxy's configuration.",
+        )
+        .with_code("invalid_api_key")
+    }
+
+    /// 401: a key came, and it is none of ours.
+    pub(crate) fn wrong_key() -> Self {
+        Self::new(
+            401,
+            INVALID_REQUEST,
+            "The API key is wrong. It must be api_key of the proxy's configuration.",
+        )
+        .with_code("invalid_api_key")
+    }
+
+    /// 404: no such path.
+    pub(crate) fn unknown_path(method: &str, path: &str) -> Self {
+        Self::new(
+            404,
+            INVALID_REQUEST,
+            format!("Unknown path: {method} {path}. The API is under /v1."),
+        )
+        .with_code("unknown_url")
+    }
+
+    /// 404: no such model here.
+    pub(crate) fn unknown_model(model: &str) -> Self {
+        Self::new(
+            404,
+            INVALID_REQUEST,
+            format!("The model '{model}' does not exist here. GET /v1/models lists those of [MODELS] in the proxy's configuration."),
+        )
+        .with_code("model_not_found")
+        .with_param(Some("model".to_owned()))
+    }
+
+    /// 404: no account of that id.
+    pub(crate) fn unknown_account(id: &str) -> Self {
+        Self::new(404, INVALID_REQUEST, format!("There is no account '{id}'."))
+            .with_code("account_not_found")
+            .with_param(Some("account".to_owned()))
+    }
+
+    /// 405, with the methods that the path takes.
+    pub(crate) fn wrong_method(method: &str, allow: &'static str) -> Self {
+        let mut error = Self::new(
+            405,
+            INVALID_REQUEST,
+            format!("{method} is not possible here; use {allow}."),
+        );
+        error.allow = Some(allow);
+        error.with_code("method_not_allowed")
+    }
+
+    /// 500: our own fault.
+    pub(crate) fn internal() -> Self {
+        Self::new(
+            500,
+            SERVER,
+            "The proxy failed to answer this request. Its log has more, under the x-request-id.",
+        )
+        .with_code("internal_error")
+    }
+
+    /// 503: all request bodies together are too large.
+    pub(crate) fn body_memory() -> Self {
+        Self::new(
+            503,
+            SERVER,
+            "Too many large requests at once. Try again in a moment.",
+        )
+        .with_code("body_memory_full")
+        .with_retry_after(Some(SOON))
+    }
+
+    /// 503: threads or descriptors are exhausted.
+    pub(crate) fn out_of_resources() -> Self {
+        Self::new(
+            503,
+            SERVER,
+            "The proxy is out of threads or file descriptors. Try again in a moment.",
+        )
+        .with_code("out_of_resources")
+        .with_retry_after(Some(SOON))
+    }
+
+    /// 503: `max_connections` are held, and none of them is idle.
+    pub(crate) fn too_many_connections() -> Self {
+        Self::new(503, SERVER, "Too many connections. Try again in a moment.")
+            .with_code("too_many_connections")
+            .with_retry_after(Some(SOON))
+    }
+
+    /// 503: the queue is full.
+    pub(crate) fn queue_full() -> Self {
+        Self::new(
+            503,
+            SERVER,
+            "Too many requests are waiting already. Try again in a moment.",
+        )
+        .with_code("queue_full")
+        .with_retry_after(Some(SOON))
+    }
+
+    /// 503: no worker or slot became free in time.
+    pub(crate) fn queue_timeout(limit: Duration) -> Self {
+        Self::new(
+            503,
+            SERVER,
+            format!(
+                "No capacity became free within {} s. Try again in a moment.",
+                limit.as_secs_f64()
+            ),
+        )
+        .with_code("queue_timeout")
+        .with_retry_after(Some(SOON))
+    }
+
+    /// 503: the proxy is about to stop.
+    pub(crate) fn draining() -> Self {
+        Self::new(503, SERVER, "The proxy is shutting down.")
+            .with_code("draining")
+            .with_retry_after(Some(SOON))
+    }
+
     /// An error whose status, type and code the caller knows, such as one of OCI's.
     pub(crate) fn new(status: u16, kind: &'static str, message: impl Into<String>) -> Self {
         Self {
@@ -64,6 +267,7 @@ impl ApiError {
             param: None,
             code: None,
             retry_after: None,
+            allow: None,
         }
     }
 
@@ -80,5 +284,74 @@ impl ApiError {
     pub(crate) fn with_retry_after(mut self, retry_after: Option<Duration>) -> Self {
         self.retry_after = retry_after;
         self
+    }
+}
+
+/// What upstream did. `code` in OpenAI's words where it has one.
+impl ApiError {
+    /// 501: the request is right, and this version cannot do it.
+    pub(crate) fn not_supported(message: impl Into<String>, param: String) -> Self {
+        Self::new(501, INVALID_REQUEST, message)
+            .with_param(Some(param))
+            .with_code("not_supported")
+    }
+
+    /// The client's fault, in OCI's words: `status` 400, 404, 413 or 422.
+    pub(crate) fn upstream_refused(
+        status: u16,
+        message: impl Into<String>,
+        param: Option<String>,
+    ) -> Self {
+        Self::new(status, INVALID_REQUEST, message).with_param(param)
+    }
+
+    /// 502: the operator's fault. `status` is OCI's, 401 or 403.
+    pub(crate) fn upstream_credentials(status: u16) -> Self {
+        let message = format!(
+            "OCI refused this proxy's own credentials or policy (status {status}): its operator finds the reason in the log"
+        );
+        Self::new(502, SERVER, message).with_code("upstream_credentials")
+    }
+
+    /// 429 with OCI's message and its `Retry-After`, if it had one.
+    pub(crate) fn upstream_busy(message: impl Into<String>, retry_after: Option<Duration>) -> Self {
+        Self::new(429, "rate_limit_error", message)
+            .with_code("rate_limit_exceeded")
+            .with_retry_after(retry_after)
+    }
+
+    /// 502: OCI failed, or its answer cannot be used.
+    pub(crate) fn upstream_failed(message: impl Into<String>) -> Self {
+        Self::new(502, SERVER, message).with_code("upstream_error")
+    }
+
+    /// 502.
+    pub(crate) fn upstream_unreachable() -> Self {
+        Self::new(
+            502,
+            SERVER,
+            "OCI cannot be reached: the proxy's operator finds the reason in the log",
+        )
+        .with_code("upstream_unreachable")
+    }
+
+    /// 504. `after` is the limit that was set.
+    pub(crate) fn upstream_timeout(after: Duration) -> Self {
+        Self::new(
+            504,
+            SERVER,
+            format!("OCI did not answer within {} s", after.as_secs_f64()),
+        )
+        .with_code("upstream_timeout")
+    }
+
+    /// 499 after nginx's custom: for the log, as nobody is left to read it.
+    pub(crate) fn client_gone() -> Self {
+        Self::new(
+            499,
+            INVALID_REQUEST,
+            "the client left before the answer was complete",
+        )
+        .with_code("client_closed_request")
     }
 }

@@ -1,3 +1,9 @@
 //! What clients speak: OpenAI's types, and nothing but types.
 
+pub(crate) mod chat;
+pub(crate) mod chunk;
 pub(crate) mod error;
+mod fields;
+pub(crate) mod message;
+pub(crate) mod models;
+pub(crate) mod tools;

@@ -1,0 +1,236 @@
+//! What a body may look like, and which field is named when it may not.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
+
+use serde_json::json;
+
+use super::*;
+use crate::openai::tools::ToolChoice;
+
+/// A good request with `more` merged into it.
+fn parse(more: &Value) -> Result<ChatRequest, ApiError> {
+    let mut body = json!({"model": "m", "messages": [{"role": "user", "content": "x"}]});
+    for (key, value) in more.as_object().unwrap() {
+        body[key] = value.clone();
+    }
+    ChatRequest::parse(body.to_string().as_bytes())
+}
+
+fn check_refused(more: &Value, param: &str) {
+    let refused = parse(more).unwrap_err();
+    assert_eq!(
+        (refused.status, refused.kind),
+        (400, "invalid_request_error")
+    );
+    assert_eq!(refused.param.as_deref(), Some(param), "{more}");
+    assert!(refused.message.contains(param), "{}", refused.message);
+    assert!(
+        !refused.message.contains(" at line "),
+        "{}",
+        refused.message
+    );
+}
+
+#[test]
+fn a_wrong_message_is_named_with_its_path() {
+    for (more, param) in [
+        (json!({"model": 7}), "model"),
+        (json!({"model": null}), "model"),
+        (json!({"messages": null}), "messages"),
+        (json!({"messages": []}), "messages"),
+        (json!({"messages": "x"}), "messages"),
+        (json!({"messages": [7]}), "messages[0]"),
+        (
+            json!({"messages": [{"role": "user"}, {"role": "user", "content": 7}]}),
+            "messages[1].content",
+        ),
+        (
+            json!({"messages": [{"role": "wizard"}]}),
+            "messages[0].role",
+        ),
+        (
+            json!({"messages": [{"role": "user", "content": [{"type": "text", "text": []}]}]}),
+            "messages[0].content[0].text",
+        ),
+        (
+            json!({"messages": [{"role": "user", "content": [{"type": "hologram"}]}]}),
+            "messages[0].content[0].type",
+        ),
+        (
+            json!({"messages": [{"role": "user", "content": [7]}]}),
+            "messages[0].content[0]",
+        ),
+        (
+            json!({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": 7}}]}]}),
+            "messages[0].content[0].image_url.url",
+        ),
+        (
+            json!({"messages": [{"role": "assistant", "tool_calls": [{"function": {"name": 7}}]}]}),
+            "messages[0].tool_calls[0].function.name",
+        ),
+        (
+            json!({"messages": [{"role": "assistant", "tool_calls": [{"function": {"arguments": 7}}]}]}),
+            "messages[0].tool_calls[0].function.arguments",
+        ),
+    ] {
+        check_refused(&more, param);
+    }
+}
+
+#[test]
+fn a_wrong_parameter_is_named_with_its_path() {
+    for (more, param) in [
+        (json!({"stream": "yes"}), "stream"),
+        (
+            json!({"stream_options": {"include_usage": "x"}}),
+            "stream_options.include_usage",
+        ),
+        (json!({"max_tokens": "many"}), "max_tokens"),
+        (json!({"max_tokens": 1.5}), "max_tokens"),
+        (json!({"max_tokens": 1e300}), "max_tokens"),
+        (json!({"max_tokens": 0}), "max_tokens"),
+        (
+            json!({"max_completion_tokens": -1}),
+            "max_completion_tokens",
+        ),
+        (json!({"temperature": "hot"}), "temperature"),
+        (json!({"stop": 7}), "stop"),
+        (json!({"stop": ["a", 7]}), "stop[1]"),
+        (json!({"n": 0}), "n"),
+        (json!({"n": 129}), "n"),
+        (json!({"top_logprobs": -1}), "top_logprobs"),
+        (
+            json!({"response_format": {"type": "xml"}}),
+            "response_format.type",
+        ),
+        (
+            json!({"response_format": {"json_schema": {"schema": []}}}),
+            "response_format.json_schema.schema",
+        ),
+        (
+            json!({"tools": [{"function": {"parameters": "x"}}]}),
+            "tools[0].function.parameters",
+        ),
+        (json!({"tool_choice": "sometimes"}), "tool_choice"),
+        (json!({"tool_choice": {"type": "custom"}}), "tool_choice"),
+        (json!({"reasoning_effort": "extreme"}), "reasoning_effort"),
+        (json!({"logit_bias": [1]}), "logit_bias"),
+    ] {
+        check_refused(&more, param);
+    }
+}
+
+#[test]
+fn a_missing_model_or_missing_messages_are_named() {
+    for (body, param) in [
+        ("{}", "model"),
+        (r#"{"model":"m"}"#, "messages"),
+        (r#"{"messages":[]}"#, "model"),
+    ] {
+        assert_eq!(
+            ChatRequest::parse(body.as_bytes())
+                .unwrap_err()
+                .param
+                .as_deref(),
+            Some(param)
+        );
+    }
+}
+
+#[test]
+fn what_is_no_json_or_no_object_is_refused_as_a_whole() {
+    let deep = format!(
+        r#"{{"model":"m","metadata":{{"k":{}}}}}"#,
+        "[".repeat(100_000)
+    );
+    let deep_schema = format!(
+        r#"{{"model":"m","messages":[{{"role":"user"}}],"tools":[{{"function":{{"parameters":{}1{}}}}}]}}"#,
+        r#"{"a":"#.repeat(1000),
+        "}".repeat(1000)
+    );
+    for body in [
+        "",
+        "{",
+        "x",
+        "7",
+        "null",
+        "\"x\"",
+        r#"{"model":"m",}"#,
+        "{}{}",
+        "\u{feff}{}",
+        &deep,
+        &deep_schema,
+    ] {
+        let refused = ChatRequest::parse(body.as_bytes()).unwrap_err();
+        assert_eq!(
+            (refused.status, refused.param),
+            (400, None),
+            "{}",
+            refused.message
+        );
+    }
+    assert_eq!(
+        ChatRequest::parse(b"{\"model\":\"\xff\"}")
+            .unwrap_err()
+            .status,
+        400
+    );
+    assert_eq!(ChatRequest::parse(b"[]").unwrap_err().status, 400);
+}
+
+#[test]
+fn a_quoted_value_does_not_make_an_error_long() {
+    let refused = parse(&json!({"temperature": "ä".repeat(10_000)})).unwrap_err();
+    assert!(refused.message.len() < 500, "{}", refused.message.len());
+}
+
+#[test]
+fn clients_may_write_fields_in_their_own_ways() {
+    let request = parse(
+        &json!({"max_tokens": 4000.0, "seed": 1.0, "n": 2.0, "stop": "END", "unknown": {"a": [1]},
+        "stream": true, "stream_options": {"include_usage": true, "include_obfuscation": false}}),
+    )
+    .unwrap();
+    assert_eq!(
+        (request.max_tokens, request.seed, request.choices()),
+        (Some(4000), Some(1), 2)
+    );
+    assert_eq!(request.stop, ["END"]);
+    assert!(request.wants_stream() && request.wants_usage());
+    let request =
+        parse(&json!({"stop": null, "stream_options": null, "temperature": 0, "n": null})).unwrap();
+    assert!(request.stop.is_empty() && !request.wants_stream() && !request.wants_usage());
+    assert_eq!(request.choices(), 1);
+    assert_eq!(request.temperature.unwrap().to_string(), "0");
+}
+
+#[test]
+fn a_tool_choice_has_many_forms() {
+    let function = ToolChoice::Function {
+        name: "f".to_owned(),
+    };
+    for (written, expected) in [
+        (json!("none"), ToolChoice::None),
+        (json!("auto"), ToolChoice::Auto),
+        (json!("required"), ToolChoice::Required),
+        (json!({"type": "required"}), ToolChoice::Required),
+        (
+            json!({"type": "function", "function": {"name": "f"}}),
+            function.clone(),
+        ),
+        (json!({"type": "function", "name": "f"}), function.clone()),
+        (json!({"name": "f"}), function),
+        (
+            json!({"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [
+                {"type": "function", "function": {"name": "f"}}, {"type": "function", "name": "g"}]}}),
+            ToolChoice::Allowed {
+                required: false,
+                names: vec!["f".to_owned(), "g".to_owned()],
+            },
+        ),
+    ] {
+        assert_eq!(
+            parse(&json!({"tool_choice": written})).unwrap().tool_choice,
+            Some(expected)
+        );
+    }
+}

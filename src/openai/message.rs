@@ -1,0 +1,231 @@
+//! The messages of a chat request. Flat structs with every field optional, as clients send them: which fields a role
+//! needs is the translator's business. Source: OpenAI API reference, Create chat completion.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, SeqAccess, Visitor};
+
+use super::fields::{self, StringOrObject};
+
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Message {
+    #[serde(default)]
+    pub(crate) role: Option<Role>,
+    #[serde(default)]
+    pub(crate) content: Option<Content>,
+    #[serde(default)]
+    pub(crate) name: Option<String>,
+    #[serde(default)]
+    pub(crate) refusal: Option<String>,
+    #[serde(default, deserialize_with = "fields::or_default")]
+    pub(crate) tool_calls: Vec<ToolCall>,
+    /// Of the role `tool`: the call that this is the result of.
+    #[serde(default)]
+    pub(crate) tool_call_id: Option<String>,
+    /// The form before `tool_calls`; its result has the role `function`.
+    #[serde(default)]
+    pub(crate) function_call: Option<CalledFunction>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Role {
+    System,
+    Developer,
+    User,
+    Assistant,
+    Tool,
+    Function,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct ToolCall {
+    #[serde(default)]
+    pub(crate) id: Option<String>,
+    /// `function`, or something that this program cannot express.
+    #[serde(default, rename = "type")]
+    pub(crate) kind: Option<String>,
+    #[serde(default)]
+    pub(crate) function: Option<CalledFunction>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct CalledFunction {
+    #[serde(default)]
+    pub(crate) name: Option<String>,
+    /// A JSON object as a string. Clients that send the object itself are understood.
+    #[serde(default, deserialize_with = "fields::json_text")]
+    pub(crate) arguments: Option<String>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Content {
+    Text(String),
+    Parts(Vec<Part>),
+}
+
+impl<'de> Deserialize<'de> for Content {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(ContentVisitor)
+    }
+}
+
+struct ContentVisitor;
+
+impl<'de> Visitor<'de> for ContentVisitor {
+    type Value = Content;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string or a list of content parts")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Content, E> {
+        Ok(Content::Text(text.to_owned()))
+    }
+
+    fn visit_string<E: Error>(self, text: String) -> Result<Content, E> {
+        Ok(Content::Text(text))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Content, A::Error> {
+        let mut parts = Vec::new();
+        while let Some(part) = list.next_element()? {
+            parts.push(part);
+        }
+        Ok(Content::Parts(parts))
+    }
+}
+
+/// One part of a message; which field counts is said by `kind`.
+#[derive(Debug, Default)]
+pub(crate) struct Part {
+    /// `None`: not said, which is understood for text.
+    pub(crate) kind: Option<PartKind>,
+    pub(crate) text: Option<String>,
+    pub(crate) refusal: Option<String>,
+    pub(crate) image_url: Option<MediaUrl>,
+    pub(crate) video_url: Option<MediaUrl>,
+    pub(crate) input_audio: Option<InputAudio>,
+    pub(crate) file: Option<InputFile>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum PartKind {
+    Text,
+    Refusal,
+    ImageUrl,
+    VideoUrl,
+    InputAudio,
+    File,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct PartObject {
+    #[serde(default, rename = "type")]
+    kind: Option<PartKind>,
+    #[serde(default)]
+    text: Option<String>,
+    #[serde(default)]
+    refusal: Option<String>,
+    #[serde(default)]
+    image_url: Option<MediaUrl>,
+    #[serde(default)]
+    video_url: Option<MediaUrl>,
+    #[serde(default)]
+    input_audio: Option<InputAudio>,
+    #[serde(default)]
+    file: Option<InputFile>,
+}
+
+impl<'de> StringOrObject<'de> for Part {
+    type Object = PartObject;
+    const EXPECTED: &'static str = "a content part";
+
+    fn from_text<E: Error>(text: String) -> Result<Self, E> {
+        Ok(Self {
+            kind: Some(PartKind::Text),
+            text: Some(text),
+            ..Self::default()
+        })
+    }
+
+    fn from_object<E: Error>(object: PartObject) -> Result<Self, E> {
+        Ok(Self {
+            kind: object.kind,
+            text: object.text,
+            refusal: object.refusal,
+            image_url: object.image_url,
+            video_url: object.video_url,
+            input_audio: object.input_audio,
+            file: object.file,
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Part {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        fields::string_or_object(from)
+    }
+}
+
+/// `{"url","detail"}`, or the bare URL, which some clients send.
+#[derive(Debug, Default)]
+pub(crate) struct MediaUrl {
+    pub(crate) url: Option<String>,
+    pub(crate) detail: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct MediaUrlObject {
+    #[serde(default)]
+    url: Option<String>,
+    #[serde(default)]
+    detail: Option<String>,
+}
+
+impl<'de> StringOrObject<'de> for MediaUrl {
+    type Object = MediaUrlObject;
+    const EXPECTED: &'static str = "a URL, or an object with `url`";
+
+    fn from_text<E: Error>(url: String) -> Result<Self, E> {
+        Ok(Self {
+            url: Some(url),
+            detail: None,
+        })
+    }
+
+    fn from_object<E: Error>(object: MediaUrlObject) -> Result<Self, E> {
+        Ok(Self {
+            url: object.url,
+            detail: object.detail,
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for MediaUrl {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        fields::string_or_object(from)
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct InputAudio {
+    /// Base64.
+    #[serde(default)]
+    pub(crate) data: Option<String>,
+    /// `wav` or `mp3`.
+    #[serde(default)]
+    pub(crate) format: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct InputFile {
+    /// A data URI, or bare base64.
+    #[serde(default)]
+    pub(crate) file_data: Option<String>,
+    /// A file kept at OpenAI, which no other service can read.
+    #[serde(default)]
+    pub(crate) file_id: Option<String>,
+}

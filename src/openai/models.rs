@@ -1,0 +1,57 @@
+//! The list of models. Source: OpenAI API reference, List models and Retrieve model.
+
+use serde::Serialize;
+
+#[derive(Debug, Serialize)]
+pub(crate) struct ModelList<'a> {
+    /// Always `list`.
+    object: &'static str,
+    data: Vec<Model<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Model<'a> {
+    /// The name that clients use.
+    id: &'a str,
+    /// Always `model`.
+    object: &'static str,
+    /// Unix seconds.
+    created: u64,
+    owned_by: &'a str,
+}
+
+impl<'a> ModelList<'a> {
+    pub(crate) fn new(data: Vec<Model<'a>>) -> Self {
+        Self {
+            object: "list",
+            data,
+        }
+    }
+}
+
+impl<'a> Model<'a> {
+    /// `created` in Unix seconds.
+    pub(crate) fn new(id: &'a str, created: u64, owned_by: &'a str) -> Self {
+        Self {
+            id,
+            object: "model",
+            created,
+            owned_by,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test")]
+    use super::*;
+
+    #[test]
+    fn a_list_has_the_shape_that_sdks_expect() {
+        let list = ModelList::new(vec![Model::new("grok", 7, "xai")]);
+        assert_eq!(
+            serde_json::to_string(&list).unwrap(),
+            r#"{"object":"list","data":[{"id":"grok","object":"model","created":7,"owned_by":"xai"}]}"#
+        );
+    }
+}

@@ -1,0 +1,184 @@
+//! Runs the cases under `tests/golden/generic/`: a case is a directory of files and no Rust.
+//!
+//! - `case.json` (optional): `model_id`, `default_max_tokens`, `force_non_stream`, `include_usage`, `choices`.
+//! - `request.openai.json` gives `request.oci.json`, or `request.error.json` if it is refused.
+//! - `response.oci.json` gives `response.openai.json`, and `response.openai.sse`: the same as a stream.
+//! - `stream.oci.sse` gives `stream.openai.sse`.
+//!
+//! `UPDATE_GOLDEN=1 cargo test golden` writes what comes out; the diff is to be read.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::models::ModelTarget;
+use super::{ReplyMeta, Rules, StreamTranslator, completion, completion_as_chunks, error, request};
+use crate::openai::chat::ChatRequest;
+use crate::openai::chunk::ChatChunk;
+use crate::openai::error::ApiError;
+
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Case {
+    model_id: String,
+    default_max_tokens: u32,
+    force_non_stream: bool,
+    include_usage: bool,
+    choices: u32,
+}
+
+impl Default for Case {
+    fn default() -> Self {
+        Self {
+            model_id: "xai.grok-4.3".to_owned(),
+            default_max_tokens: 4000,
+            force_non_stream: false,
+            include_usage: true,
+            choices: 1,
+        }
+    }
+}
+
+impl Case {
+    fn meta() -> ReplyMeta {
+        ReplyMeta {
+            id: "chatcmpl-golden".to_owned(),
+            created: 1_700_000_000,
+            model: "the-clients-name".to_owned(),
+            tool_id_seed: "golden".to_owned(),
+        }
+    }
+
+    fn request(&self, body: &[u8]) -> Result<Value, ApiError> {
+        let target = ModelTarget::new(self.model_id.as_str(), None);
+        let rules = Rules {
+            default_max_tokens: self.default_max_tokens,
+            force_non_stream: self.force_non_stream,
+        };
+        let translated = request(ChatRequest::parse(body)?, &target, &rules)?;
+        Ok(json!({"servingMode": target.serving_mode(), "chatRequest": translated}))
+    }
+
+    fn stream(&self, sse: &str) -> String {
+        let mut translator = StreamTranslator::new(Self::meta(), self.include_usage, self.choices);
+        let mut out = String::new();
+        let events = sse.lines().filter_map(|line| line.strip_prefix("data:"));
+        for event in events {
+            match translator.push(event) {
+                Ok(chunks) => write_chunks(&chunks, &mut out),
+                Err(failure) => {
+                    writeln!(out, "data: {}\n", error(&failure).to_json()).unwrap();
+                    return out;
+                }
+            }
+        }
+        match translator.finish() {
+            Ok(chunks) => {
+                write_chunks(&chunks, &mut out);
+                out.push_str("data: [DONE]\n\n");
+            }
+            Err(failure) => writeln!(out, "data: {}\n", error(&failure).to_json()).unwrap(),
+        }
+        out
+    }
+}
+
+fn write_chunks(chunks: &[ChatChunk], out: &mut String) {
+    for chunk in chunks {
+        writeln!(out, "data: {}\n", serde_json::to_string(chunk).unwrap()).unwrap();
+    }
+}
+
+fn pretty(value: &impl serde::Serialize) -> String {
+    serde_json::to_string_pretty(value).unwrap() + "\n"
+}
+
+/// Compares, or writes if asked to. What differs goes into `differences`.
+fn settle(path: &Path, got: &str, differences: &mut Vec<String>) {
+    if env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(path, got).unwrap();
+        return;
+    }
+    let expected = fs::read_to_string(path).unwrap_or_else(|_| "(no such file)".to_owned());
+    if expected != got {
+        differences.push(format!(
+            "{}\n--- expected\n{expected}\n--- got\n{got}",
+            path.display()
+        ));
+    }
+}
+
+fn run(dir: &Path, differences: &mut Vec<String>) -> usize {
+    let read = |name: &str| fs::read(dir.join(name)).ok();
+    let case: Case =
+        read("case.json").map_or_else(Case::default, |text| serde_json::from_slice(&text).unwrap());
+    let mut inputs = 0;
+    if let Some(body) = read("request.openai.json") {
+        inputs += 1;
+        match case.request(&body) {
+            Ok(translated) => settle(
+                &dir.join("request.oci.json"),
+                &pretty(&translated),
+                differences,
+            ),
+            Err(refused) => {
+                let body: Value = serde_json::from_str(&refused.to_json()).unwrap();
+                let answer = json!({"status": refused.status, "body": body});
+                settle(
+                    &dir.join("request.error.json"),
+                    &pretty(&answer),
+                    differences,
+                );
+            }
+        }
+    }
+    if let Some(body) = read("response.oci.json") {
+        inputs += 1;
+        let translated = completion(serde_json::from_slice(&body).unwrap(), &Case::meta()).unwrap();
+        settle(
+            &dir.join("response.openai.json"),
+            &pretty(&translated),
+            differences,
+        );
+        let mut stream = String::new();
+        write_chunks(
+            &completion_as_chunks(&translated, case.include_usage),
+            &mut stream,
+        );
+        settle(&dir.join("response.openai.sse"), &stream, differences);
+    }
+    if let Some(sse) = read("stream.oci.sse") {
+        inputs += 1;
+        let translated = case.stream(&String::from_utf8(sse).unwrap());
+        settle(&dir.join("stream.openai.sse"), &translated, differences);
+    }
+    inputs
+}
+
+#[test]
+fn golden_cases() {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/generic");
+    let mut differences = Vec::new();
+    let mut cases = 0;
+    for entry in fs::read_dir(&root).unwrap() {
+        let dir = entry.unwrap().path();
+        assert!(
+            run(&dir, &mut differences) > 0,
+            "{} holds no input",
+            dir.display()
+        );
+        cases += 1;
+    }
+    assert!(cases > 0);
+    if !differences.is_empty() {
+        panic!(
+            "{} of the golden files differ:\n{}",
+            differences.len(),
+            differences.join("\n")
+        );
+    }
+}

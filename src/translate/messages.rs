@@ -1,0 +1,323 @@
+//! The messages of a request in the GENERIC format: content always as a list of parts, tool calls flat.
+//! Source: reference §4.2, §7 and §10.1.
+
+use crate::oci::wire::generic as wire;
+use crate::openai::message::{
+    CalledFunction, Content, InputAudio, InputFile, MediaUrl, Message, Part, PartKind, Role,
+    ToolCall,
+};
+
+use super::BadRequest;
+use super::generic::Quirks;
+
+/// Stands for the empty text of an assistant's tool turn, where a model fails on nothing. Oracle's own client sends it.
+const FILLER: &str = ".";
+
+pub(super) fn messages(
+    messages: Vec<Message>,
+    quirks: Quirks,
+) -> Result<Vec<wire::Message>, BadRequest> {
+    let mut legacy = LegacyCalls::default();
+    let numbered = messages.into_iter().enumerate();
+    numbered
+        .map(|(at, message)| translate(message, &format!("messages[{at}]"), quirks, &mut legacy))
+        .collect()
+}
+
+fn translate(
+    message: Message,
+    path: &str,
+    quirks: Quirks,
+    legacy: &mut LegacyCalls,
+) -> Result<wire::Message, BadRequest> {
+    let role = message
+        .role
+        .ok_or_else(|| BadRequest::invalid(format!("{path}.role"), "is missing"))?;
+    match role {
+        // Which models know DEVELOPER is unknown; SYSTEM means the same to all.
+        Role::System | Role::Developer => Ok(wire::Message::System {
+            content: content(message.content, path)?,
+            name: message.name,
+        }),
+        Role::User => Ok(wire::Message::User {
+            content: content(message.content, path)?,
+            name: message.name,
+        }),
+        Role::Assistant => assistant(message, path, quirks, legacy),
+        Role::Tool => {
+            let id = message.tool_call_id.filter(|id| !id.is_empty());
+            Ok(wire::Message::Tool {
+                tool_call_id: id.ok_or_else(|| {
+                    BadRequest::invalid(format!("{path}.tool_call_id"), "is missing")
+                })?,
+                content: vec![result_text(message.content, path)?],
+            })
+        }
+        Role::Function => {
+            let id = legacy.answered(message.name.as_deref());
+            Ok(wire::Message::Tool {
+                tool_call_id: id.ok_or_else(|| {
+                    BadRequest::invalid(
+                        format!("{path}.name"),
+                        "names no function that was called before",
+                    )
+                })?,
+                content: vec![result_text(message.content, path)?],
+            })
+        }
+    }
+}
+
+/// The model's own thoughts (`reasoning_content`) are not sent back: vendors disagree on whether they may be.
+fn assistant(
+    message: Message,
+    path: &str,
+    quirks: Quirks,
+    legacy: &mut LegacyCalls,
+) -> Result<wire::Message, BadRequest> {
+    let mut tool_calls = Vec::with_capacity(message.tool_calls.len());
+    for (at, call) in message.tool_calls.into_iter().enumerate() {
+        tool_calls.push(tool_call(call, &format!("{path}.tool_calls[{at}]"))?);
+    }
+    if let Some(call) = message.function_call {
+        let mut call = called_function(call, &format!("{path}.function_call"))?;
+        call.id = Some(legacy.called(&call.name));
+        tool_calls.push(call);
+    }
+    let mut refusal = message.refusal;
+    let mut content = parts(message.content, path, Some(&mut refusal))?;
+    if is_blank(&content) {
+        content = match (tool_calls.is_empty(), quirks.no_empty_tool_turn) {
+            (true, _) => vec![text_part(String::new())],
+            (false, true) => vec![text_part(FILLER.to_owned())],
+            (false, false) => Vec::new(),
+        };
+    }
+    Ok(wire::Message::Assistant {
+        content,
+        name: message.name,
+        refusal,
+        tool_calls,
+    })
+}
+
+/// `path` of the call. An id may be missing: some models make none.
+fn tool_call(call: ToolCall, path: &str) -> Result<wire::ToolCall, BadRequest> {
+    match call.kind.as_deref() {
+        Some("function") | None => {}
+        Some(other) => {
+            let why = format!("calls of type `{other}` are not supported, only `function`");
+            return Err(BadRequest::invalid(format!("{path}.type"), why));
+        }
+    }
+    let mut flat = called_function(
+        call.function.unwrap_or_default(),
+        &format!("{path}.function"),
+    )?;
+    flat.id = call.id.filter(|id| !id.is_empty());
+    Ok(flat)
+}
+
+/// `path` of the function. Without an id.
+fn called_function(function: CalledFunction, path: &str) -> Result<wire::ToolCall, BadRequest> {
+    let name = function.name.filter(|name| !name.is_empty());
+    let arguments = function
+        .arguments
+        .filter(|arguments| !arguments.trim().is_empty());
+    Ok(wire::ToolCall {
+        id: None,
+        name: name.ok_or_else(|| BadRequest::invalid(format!("{path}.name"), "is missing"))?,
+        // What no arguments are in JSON; models that parse them fail on the empty string.
+        arguments: arguments.unwrap_or_else(|| "{}".to_owned()),
+    })
+}
+
+/// Calls in the form before `tool_calls` have no ids: the result is matched by the function's name.
+#[derive(Default)]
+struct LegacyCalls {
+    made: u32,
+    /// Name and made-up id of those not answered yet.
+    open: Vec<(String, String)>,
+}
+
+impl LegacyCalls {
+    fn called(&mut self, name: &str) -> String {
+        let id = format!("call_function_{}", self.made);
+        self.made += 1;
+        self.open.push((name.to_owned(), id.clone()));
+        id
+    }
+
+    /// The id of the latest open call of that name; without a name, of the latest.
+    fn answered(&mut self, name: Option<&str>) -> Option<String> {
+        let at = self
+            .open
+            .iter()
+            .rposition(|(called, _)| name.is_none_or(|name| name == called))?;
+        Some(self.open.remove(at).1)
+    }
+}
+
+/// Never empty: no content at all is one empty text.
+fn content(content: Option<Content>, path: &str) -> Result<Vec<wire::Part>, BadRequest> {
+    let mut parts = parts(content, path, None)?;
+    if parts.is_empty() {
+        parts.push(text_part(String::new()));
+    }
+    Ok(parts)
+}
+
+/// The parts as they are; a refusal goes into `refusal` where the role has one.
+fn parts(
+    content: Option<Content>,
+    path: &str,
+    mut refusal: Option<&mut Option<String>>,
+) -> Result<Vec<wire::Part>, BadRequest> {
+    match content {
+        None => Ok(Vec::new()),
+        Some(Content::Text(text)) => Ok(vec![text_part(text)]),
+        Some(Content::Parts(parts)) => {
+            let mut translated = Vec::with_capacity(parts.len());
+            for (at, mut part) in parts.into_iter().enumerate() {
+                if part.kind == Some(PartKind::Refusal)
+                    && let Some(slot) = refusal.as_deref_mut()
+                {
+                    *slot = part.refusal.take().or(slot.take());
+                } else {
+                    translated.push(translate_part(part, &format!("{path}.content[{at}]"))?);
+                }
+            }
+            Ok(translated)
+        }
+    }
+}
+
+fn translate_part(part: Part, path: &str) -> Result<wire::Part, BadRequest> {
+    let missing = |field: &str| BadRequest::invalid(format!("{path}.{field}"), "is missing");
+    match part.kind {
+        None => part.text.map(text_part).ok_or_else(|| missing("type")),
+        Some(PartKind::Text) => part.text.map(text_part).ok_or_else(|| missing("text")),
+        Some(PartKind::ImageUrl) => Ok(wire::Part::Image {
+            image_url: media_url(part.image_url, "image_url", path)?,
+        }),
+        Some(PartKind::VideoUrl) => Ok(wire::Part::Video {
+            video_url: media_url(part.video_url, "video_url", path)?,
+        }),
+        Some(PartKind::InputAudio) => {
+            let audio = part.input_audio.ok_or_else(|| missing("input_audio"))?;
+            Ok(wire::Part::Audio {
+                audio_url: audio_url(audio, path)?,
+            })
+        }
+        Some(PartKind::File) => {
+            let file = part.file.ok_or_else(|| missing("file"))?;
+            Ok(wire::Part::Document {
+                document_url: document_url(file, path)?,
+            })
+        }
+        Some(PartKind::Refusal) => Err(BadRequest::invalid(
+            format!("{path}.type"),
+            "a `refusal` can only be an assistant's",
+        )),
+    }
+}
+
+fn media_url(
+    media: Option<MediaUrl>,
+    field: &str,
+    path: &str,
+) -> Result<wire::MediaUrl, BadRequest> {
+    let media = media.unwrap_or_default();
+    let url = media.url.filter(|url| !url.is_empty());
+    // An unknown detail costs nothing but a hint: it is left out.
+    let detail = media.detail.and_then(|detail| {
+        ["AUTO", "HIGH", "LOW"]
+            .into_iter()
+            .find(|known| known.eq_ignore_ascii_case(&detail))
+    });
+    Ok(wire::MediaUrl {
+        url: url.ok_or_else(|| BadRequest::invalid(format!("{path}.{field}.url"), "is missing"))?,
+        detail,
+    })
+}
+
+fn audio_url(audio: InputAudio, path: &str) -> Result<wire::MediaUrl, BadRequest> {
+    let missing =
+        |field: &str| BadRequest::invalid(format!("{path}.input_audio.{field}"), "is missing");
+    let mut url = audio
+        .data
+        .filter(|data| !data.is_empty())
+        .ok_or_else(|| missing("data"))?;
+    if !url.starts_with("data:") {
+        let format = audio.format.ok_or_else(|| missing("format"))?;
+        url.insert_str(0, &format!("data:audio/{format};base64,"));
+    }
+    Ok(wire::MediaUrl { url, detail: None })
+}
+
+fn document_url(file: InputFile, path: &str) -> Result<wire::MediaUrl, BadRequest> {
+    let Some(mut url) = file.file_data.filter(|data| !data.is_empty()) else {
+        return Err(match file.file_id {
+            Some(_) => BadRequest::invalid(
+                format!("{path}.file.file_id"),
+                "there are no uploaded files here: send the contents as `file_data`",
+            ),
+            None => BadRequest::invalid(format!("{path}.file.file_data"), "is missing"),
+        });
+    };
+    if !["data:", "http:", "https:"]
+        .iter()
+        .any(|scheme| url.starts_with(scheme))
+    {
+        // Bare base64: PDF is what OpenAI reads there.
+        url.insert_str(0, "data:application/pdf;base64,");
+    }
+    Ok(wire::MediaUrl { url, detail: None })
+}
+
+/// A tool's result. OCI's models want one text there, so several are joined.
+fn result_text(content: Option<Content>, path: &str) -> Result<wire::Part, BadRequest> {
+    match content {
+        None => Ok(text_part(String::new())),
+        Some(content) => plain_text(content, &format!("{path}.content")).map(text_part),
+    }
+}
+
+/// The joined text of content that may hold nothing else. `path` of the content.
+pub(super) fn plain_text(content: Content, path: &str) -> Result<String, BadRequest> {
+    let parts = match content {
+        Content::Text(text) => return Ok(text),
+        Content::Parts(parts) => parts,
+    };
+    let mut joined = String::new();
+    for (at, part) in parts.into_iter().enumerate() {
+        match part
+            .text
+            .filter(|_| matches!(part.kind, None | Some(PartKind::Text)))
+        {
+            Some(text) => joined.push_str(&text),
+            None => {
+                return Err(BadRequest::invalid(
+                    format!("{path}[{at}].type"),
+                    "only `text` is possible here",
+                ));
+            }
+        }
+    }
+    Ok(joined)
+}
+
+fn text_part(text: String) -> wire::Part {
+    wire::Part::Text { text }
+}
+
+/// Whether there is nothing but empty text.
+fn is_blank(parts: &[wire::Part]) -> bool {
+    parts.iter().all(|part| match part {
+        wire::Part::Text { text } => text.is_empty(),
+        wire::Part::Image { .. }
+        | wire::Part::Document { .. }
+        | wire::Part::Video { .. }
+        | wire::Part::Audio { .. } => false,
+    })
+}

@@ -1,0 +1,113 @@
+//! OpenAI to OCI and back, pure: a request, a whole answer, a stream of events, an error. Knows no sockets, clocks or
+//! accounts; ids and dates come in as [`ReplyMeta`]. Specification: reference §4 to §6 and §10.
+
+use std::fmt;
+
+use crate::oci::wire::{self, ApiFormat};
+use crate::openai::chat::ChatRequest;
+use crate::openai::error::ApiError;
+
+mod chunks;
+mod error;
+mod generic;
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod hostile;
+mod logprobs;
+mod messages;
+#[cfg(test)]
+mod mistakes;
+pub(crate) mod models;
+mod reply;
+mod stream;
+mod tools;
+
+pub(crate) use chunks::completion_as_chunks;
+pub(crate) use error::error;
+pub(crate) use reply::completion;
+pub(crate) use stream::{Progress, StreamTranslator};
+
+use models::ModelTarget;
+
+/// What the configuration says about every request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rules {
+    /// Tokens; sent when the client gives no limit, because OCI's own default is about 20.
+    pub(crate) default_max_tokens: u32,
+    /// Ask OCI for whole answers even when the client wants a stream.
+    pub(crate) force_non_stream: bool,
+}
+
+/// What an answer is told about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ReplyMeta {
+    /// `chatcmpl-…`, one for the whole answer.
+    pub(crate) id: String,
+    /// Unix seconds. For streams, and for whole answers that do not say when they were made.
+    pub(crate) created: u64,
+    /// The name that the client used.
+    pub(crate) model: String,
+    /// From this the ids of tool calls are made that came without one. One for each answer: ids must differ within a
+    /// conversation.
+    pub(crate) tool_id_seed: String,
+}
+
+/// A request that cannot be put into OCI's words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BadRequest {
+    problem: Problem,
+    message: String,
+    /// The field at fault, such as `messages[2].content`.
+    param: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Problem {
+    /// The client can write it otherwise: 400.
+    Invalid,
+    /// This program cannot do it: 501.
+    NotSupported,
+}
+
+impl BadRequest {
+    fn invalid(param: impl Into<String>, message: impl fmt::Display) -> Self {
+        let param = param.into();
+        Self {
+            problem: Problem::Invalid,
+            message: format!("`{param}`: {message}"),
+            param,
+        }
+    }
+}
+
+impl From<BadRequest> for ApiError {
+    fn from(bad: BadRequest) -> Self {
+        match bad.problem {
+            Problem::Invalid => Self::invalid_request(bad.message, Some(bad.param)),
+            Problem::NotSupported => Self::not_supported(bad.message, bad.param),
+        }
+    }
+}
+
+/// A client's request in OCI's words. Takes it by value: images are moved, not copied.
+pub(crate) fn request(
+    request: ChatRequest,
+    target: &ModelTarget,
+    rules: &Rules,
+) -> Result<wire::ChatRequest, BadRequest> {
+    match target.format() {
+        ApiFormat::Generic => {
+            let request = generic::request(request, target.id(), rules)?;
+            Ok(wire::ChatRequest::Generic(Box::new(request)))
+        }
+        ApiFormat::Cohere | ApiFormat::CohereV2 => Err(BadRequest {
+            problem: Problem::NotSupported,
+            message: format!(
+                "the model `{}` speaks Cohere's format, which this version does not support yet: choose another model",
+                request.model
+            ),
+            param: "model".to_owned(),
+        }),
+    }
+}

@@ -1,0 +1,325 @@
+//! A whole answer in OpenAI's words, and what streams share with it: finish reasons, usage, annotations.
+//! Source: reference §5 and §10.2.
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::oci::error::OciError;
+use crate::oci::wire::ChatResult;
+use crate::oci::wire::generic as wire;
+use crate::openai::chat::{
+    Annotation, AnswerFunction, AnswerToolCall, AssistantMessage, ChatCompletion, Choice,
+    CompletionTokensDetails, FinishReason, PromptTokensDetails, UrlCitation, Usage,
+};
+
+use super::ReplyMeta;
+use super::logprobs::logprobs;
+use super::tools::MadeUpIds;
+
+/// Errors: [`OciError::Broken`] for an answer without a choice.
+pub(crate) fn completion(result: ChatResult, meta: &ReplyMeta) -> Result<ChatCompletion, OciError> {
+    let response = result.chat_response;
+    if response.choices.is_empty() {
+        return Err(OciError::Broken {
+            why: "the answer has no choices".to_owned(),
+        });
+    }
+    let created = response
+        .time_created
+        .as_deref()
+        .and_then(unix_seconds)
+        .unwrap_or(meta.created);
+    let mut of_choice = None;
+    let mut choices = Vec::with_capacity(response.choices.len());
+    for (at, mut from) in response.choices.into_iter().enumerate() {
+        of_choice = of_choice.or(from.usage.take());
+        choices.push(choice(
+            from,
+            u32::try_from(at).unwrap_or(u32::MAX),
+            &meta.tool_id_seed,
+        ));
+    }
+    Ok(ChatCompletion {
+        id: meta.id.clone(),
+        object: "chat.completion",
+        created,
+        model: meta.model.clone(),
+        choices,
+        usage: response.usage.or(of_choice).map(usage),
+        service_tier: response.service_tier.map(|tier| tier.to_lowercase()),
+    })
+}
+
+fn choice(from: wire::Choice, at: u32, seed: &str) -> Choice {
+    let index = from
+        .index
+        .and_then(|index| u32::try_from(index).ok())
+        .unwrap_or(at);
+    let Spoken { text, reasoning } =
+        Spoken::of(from.message.content, from.message.reasoning_content);
+    let ids = MadeUpIds {
+        seed,
+        choice: index,
+    };
+    let calls = from.message.tool_calls.into_iter().enumerate();
+    let tool_calls: Vec<_> = calls
+        .filter_map(|(at, call)| tool_call(at, call, &ids))
+        .collect();
+    let finish_reason = finish_reason(
+        from.finish_reason.as_deref().unwrap_or_default(),
+        !tool_calls.is_empty(),
+    );
+    Choice {
+        index,
+        message: AssistantMessage {
+            role: "assistant",
+            content: match (text, tool_calls.is_empty()) {
+                (None, true) => Some(String::new()),
+                (text, _) => text,
+            },
+            reasoning_content: reasoning,
+            refusal: from.message.refusal,
+            annotations: annotations(from.message.annotations),
+            tool_calls,
+        },
+        logprobs: from.logprobs.and_then(logprobs),
+        finish_reason,
+    }
+}
+
+/// `None` of an entry without a name: there is nothing to call.
+fn tool_call(at: usize, call: wire::AnswerToolCall, ids: &MadeUpIds<'_>) -> Option<AnswerToolCall> {
+    Some(AnswerToolCall {
+        function: AnswerFunction {
+            name: call.name?,
+            arguments: call
+                .arguments
+                .filter(|arguments| !arguments.is_empty())
+                .unwrap_or_else(|| "{}".to_owned()),
+        },
+        id: call.id.unwrap_or_else(|| ids.id(at)),
+        r#type: "function",
+    })
+}
+
+/// The text and the thoughts of a message; `None` rather than empty.
+pub(super) struct Spoken {
+    pub(super) text: Option<String>,
+    pub(super) reasoning: Option<String>,
+}
+
+impl Spoken {
+    pub(super) fn of(parts: Vec<wire::AnswerPart>, reasoning: Option<String>) -> Self {
+        let mut spoken = Self {
+            text: None,
+            reasoning,
+        };
+        for part in parts {
+            append(&mut spoken.text, part.text);
+            append(&mut spoken.reasoning, part.thinking);
+        }
+        spoken
+    }
+}
+
+/// Moves the first piece, copies only the further ones.
+fn append(to: &mut Option<String>, piece: Option<String>) {
+    match (to.as_mut(), piece) {
+        (Some(text), Some(piece)) => text.push_str(&piece),
+        (None, Some(piece)) => *to = Some(piece),
+        (_, None) => {}
+    }
+}
+
+/// In any case; what nobody has seen yet counts as a plain end. Models report that one for tool calls too, which would
+/// keep an agent from calling them.
+pub(super) fn finish_reason(reason: &str, has_tool_calls: bool) -> FinishReason {
+    match reason.to_ascii_lowercase().as_str() {
+        "length" | "max_tokens" => FinishReason::Length,
+        "content_filter" => FinishReason::ContentFilter,
+        "tool_calls" => FinishReason::ToolCalls,
+        _ if has_tool_calls => FinishReason::ToolCalls,
+        _ => FinishReason::Stop,
+    }
+}
+
+/// A part that is missing follows from the other two where it can, else it is 0.
+pub(super) fn usage(from: wire::Usage) -> Usage {
+    let prompt_tokens = from.prompt_tokens.unwrap_or(0);
+    let rest = from.total_tokens.unwrap_or(0).saturating_sub(prompt_tokens);
+    let completion_tokens = from.completion_tokens.unwrap_or(rest);
+    let sum = prompt_tokens.saturating_add(completion_tokens);
+    Usage {
+        prompt_tokens,
+        completion_tokens,
+        total_tokens: from.total_tokens.unwrap_or(sum),
+        prompt_tokens_details: from
+            .prompt_tokens_details
+            .map(|details| PromptTokensDetails {
+                cached_tokens: details.cached_tokens.unwrap_or(0),
+            }),
+        completion_tokens_details: from.completion_tokens_details.map(|details| {
+            CompletionTokensDetails {
+                reasoning_tokens: details.reasoning_tokens,
+                accepted_prediction_tokens: details.accepted_prediction_tokens,
+                rejected_prediction_tokens: details.rejected_prediction_tokens,
+            }
+        }),
+    }
+}
+
+/// Only citations that name an address.
+pub(super) fn annotations(from: Vec<wire::Annotation>) -> Vec<Annotation> {
+    let citations = from
+        .into_iter()
+        .filter_map(|annotation| annotation.url_citation);
+    let annotation = |citation: wire::UrlCitation| {
+        Some(Annotation {
+            r#type: "url_citation",
+            url_citation: UrlCitation {
+                start_index: citation.start_index.unwrap_or(0),
+                end_index: citation.end_index.unwrap_or(0),
+                title: citation.title.unwrap_or_default(),
+                url: citation.url?,
+            },
+        })
+    };
+    citations.filter_map(annotation).collect()
+}
+
+/// `None` for what is no date, or one before 1970.
+fn unix_seconds(date: &str) -> Option<u64> {
+    let date = OffsetDateTime::parse(date, &Rfc3339).ok()?;
+    u64::try_from(date.unix_timestamp()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn translated(response: Value) -> Result<ChatCompletion, OciError> {
+        let meta = ReplyMeta {
+            id: "chatcmpl-1".to_owned(),
+            created: 7,
+            model: "m".to_owned(),
+            tool_id_seed: "s".to_owned(),
+        };
+        completion(
+            serde_json::from_value(json!({"chatResponse": response})).unwrap(),
+            &meta,
+        )
+    }
+
+    #[test]
+    fn finish_reasons_follow_the_table() {
+        use FinishReason::{ContentFilter, Length, Stop, ToolCalls};
+        for (reason, with_calls, expected) in [
+            ("stop", false, Stop),
+            ("STOP", false, Stop),
+            ("length", false, Length),
+            ("length", true, Length),
+            ("max_tokens", false, Length),
+            ("MAX_TOKENS", false, Length),
+            ("tool_calls", true, ToolCalls),
+            ("TOOL_CALLS", false, ToolCalls),
+            ("stop", true, ToolCalls),
+            ("content_filter", true, ContentFilter),
+            ("banana", false, Stop),
+            ("banana", true, ToolCalls),
+            ("", false, Stop),
+        ] {
+            assert_eq!(
+                finish_reason(reason, with_calls),
+                expected,
+                "{reason} {with_calls}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_answer_without_choices_is_broken() {
+        for response in [
+            json!({}),
+            json!(null),
+            json!({"choices": []}),
+            json!({"choices": null}),
+        ] {
+            assert!(matches!(translated(response), Err(OciError::Broken { .. })));
+        }
+    }
+
+    #[test]
+    fn an_empty_message_is_an_empty_text() {
+        for message in [
+            json!(null),
+            json!({}),
+            json!({"content": null}),
+            json!({"content": []}),
+            json!(7),
+        ] {
+            let completion = translated(json!({"choices": [{"message": message}]})).unwrap();
+            assert_eq!(completion.created, 7);
+            assert_eq!(completion.choices[0].message.content.as_deref(), Some(""));
+            assert_eq!(completion.choices[0].finish_reason, FinishReason::Stop);
+        }
+    }
+
+    #[test]
+    fn all_parts_are_joined_and_thoughts_kept_apart() {
+        let content = json!([{"type": "THINKING", "thinking": "hm"}, {"type": "TEXT", "text": "a"},
+            {"type": "HOLOGRAM"}, null, {"type": "TEXT", "text": "b"}]);
+        let completion =
+            translated(json!({"choices": [{"message": {"content": content}}]})).unwrap();
+        assert_eq!(completion.choices[0].message.content.as_deref(), Some("ab"));
+        assert_eq!(
+            completion.choices[0].message.reasoning_content.as_deref(),
+            Some("hm")
+        );
+        let completion =
+            translated(json!({"choices": [{"message": {"content": "bare"}}]})).unwrap();
+        assert_eq!(
+            completion.choices[0].message.content.as_deref(),
+            Some("bare")
+        );
+    }
+
+    #[test]
+    fn missing_usage_parts_follow_from_the_others() {
+        for (from, expected) in [
+            (json!({"promptTokens": 5, "totalTokens": 9}), (5, 4, 9)),
+            (json!({"promptTokens": 5, "completionTokens": 2}), (5, 2, 7)),
+            (
+                json!({"promptTokens": "5", "completionTokens": 2.0, "totalTokens": 150}),
+                (5, 2, 150),
+            ),
+            (json!({}), (0, 0, 0)),
+        ] {
+            let usage = usage(serde_json::from_value(from).unwrap());
+            assert_eq!(
+                (
+                    usage.prompt_tokens,
+                    usage.completion_tokens,
+                    usage.total_tokens
+                ),
+                expected
+            );
+        }
+    }
+
+    #[test]
+    fn citations_become_annotations() {
+        let annotations = json!([{"type": "URL_CITATION", "urlCitation":
+            {"startIndex": 1, "endIndex": 4, "title": "T", "url": "https://x"}}, {"type": "OTHER"}]);
+        let completion =
+            translated(json!({"choices": [{"message": {"annotations": annotations}}]})).unwrap();
+        let expected = json!([{"type": "url_citation", "url_citation":
+            {"start_index": 1, "end_index": 4, "title": "T", "url": "https://x"}}]);
+        assert_eq!(
+            serde_json::to_value(&completion.choices[0].message.annotations).unwrap(),
+            expected
+        );
+    }
+}

@@ -1,0 +1,350 @@
+//! A stream of OCI's events as a stream of OpenAI's chunks. Source: reference §6 and §10.2. Whatever text an event has
+//! becomes one chunk at once; nothing is held back.
+//!
+//! Invariants: a choice begins with one role chunk and ends with at most one finish chunk, and nothing follows that.
+//! A finish reason is never invented: a stream that ends without one is broken.
+
+use crate::oci::error::OciError;
+use crate::oci::wire::TextOr;
+use crate::oci::wire::generic::{Answer, ErrorBody, Event, LogProbs};
+use crate::openai::chat::{FinishReason, MAX_CHOICES, Usage};
+use crate::openai::chunk::{ChatChunk, Delta};
+
+use super::ReplyMeta;
+use super::chunks::ChunkHead;
+use super::logprobs::logprobs;
+use super::reply::{Spoken, annotations, finish_reason, usage};
+use super::tools::{MAX_TOOL_CALLS, MadeUpIds, ToolCalls};
+
+/// What some vendors' streams end with.
+const DONE: &str = "[DONE]";
+
+/// The longest text quoted from an event that is no JSON, in characters.
+const MAX_QUOTE_CHARS: usize = 80;
+
+pub(crate) struct StreamTranslator {
+    head: ChunkHead,
+    tool_id_seed: String,
+    /// Choices asked for.
+    expected: usize,
+    /// By index; never more than [`MAX_CHOICES`].
+    choices: Vec<ChoiceState>,
+    /// Finish events that named no choice while several were open, in order of arrival; see [`Self::settle_unnamed`].
+    unnamed: Vec<String>,
+    usage: Option<Usage>,
+    done: bool,
+    ended: bool,
+}
+
+/// How far a stream has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Progress {
+    Open,
+    /// All finish reasons were seen; the usage may follow.
+    Finished,
+    /// Nothing more is to come.
+    Complete,
+}
+
+#[derive(Debug, Default)]
+struct ChoiceState {
+    started: bool,
+    finished: bool,
+    tools: ToolCalls,
+}
+
+impl ChoiceState {
+    fn is_open(&self) -> bool {
+        self.started && !self.finished
+    }
+}
+
+impl StreamTranslator {
+    /// `choices`: how many the client asked for, 1 to [`MAX_CHOICES`].
+    pub(crate) fn new(meta: ReplyMeta, include_usage: bool, choices: u32) -> Self {
+        Self {
+            head: ChunkHead::new(&meta.id, meta.created, &meta.model, include_usage),
+            tool_id_seed: meta.tool_id_seed,
+            expected: usize::try_from(choices.clamp(1, MAX_CHOICES)).unwrap_or(1),
+            choices: Vec::new(),
+            unnamed: Vec::new(),
+            usage: None,
+            done: false,
+            ended: false,
+        }
+    }
+
+    /// The chunks of one event, the text behind its `data:`. Errors: [`OciError::Broken`] for what is no JSON object or
+    /// beyond a bound, [`OciError::Event`] for an error event. After an error the stream is over.
+    pub(crate) fn push(&mut self, event: &str) -> Result<Vec<ChatChunk>, OciError> {
+        let event = event.trim();
+        if event == DONE {
+            self.done = true;
+        }
+        if self.done || self.ended || event.is_empty() {
+            return Ok(Vec::new());
+        }
+        let event = parse(event)?;
+        let message = match (event.error, event.message, event.code) {
+            (Some(error), _, code) => return Err(error_event(error, code)),
+            (None, Some(TextOr::Text(message)), code) => {
+                return Err(OciError::Event { code, message });
+            }
+            (None, message, Some(code)) if message.is_none() && event.finish_reason.is_none() => {
+                return Err(OciError::Event {
+                    message: "no message was given".to_owned(),
+                    code: Some(code),
+                });
+            }
+            (None, Some(TextOr::Object(message)), _) => Some(message),
+            (None, None, _) => None,
+        };
+        let mut chunks = Vec::new();
+        let only_usage = message.is_none() && event.finish_reason.is_none();
+        if !only_usage {
+            let index = self.choice_of(event.index)?;
+            self.speak(
+                index,
+                message.unwrap_or_default(),
+                event.logprobs,
+                &mut chunks,
+            )?;
+            if let Some(reason) = event.finish_reason {
+                let named = event.index.is_some();
+                self.finish_choice(index, named, reason, &mut chunks);
+            }
+        }
+        if let Some(from) = event.usage {
+            self.usage = Some(usage(from));
+            if only_usage {
+                // Usage comes after all finish events, so that no other choice can be meant by now.
+                self.settle_unnamed(&mut chunks);
+            }
+        }
+        Ok(chunks)
+    }
+
+    pub(crate) fn progress(&self) -> Progress {
+        let finished = self.choices.iter().filter(|choice| choice.finished).count();
+        let open = self.choices.iter().any(ChoiceState::is_open);
+        // A model that ignores `n` ends with fewer choices than asked for: only its usage or [DONE] tells.
+        match (
+            finished > 0 && !open,
+            finished >= self.expected,
+            self.usage.is_some() || self.done,
+        ) {
+            (false, _, _) | (true, false, false) => Progress::Open,
+            (true, true, false) => Progress::Finished,
+            (true, _, true) => Progress::Complete,
+        }
+    }
+
+    /// The usage, once it came; for the log.
+    pub(crate) fn usage(&self) -> Option<Usage> {
+        self.usage
+    }
+
+    /// The chunks that are left when the upstream has ended: the usage, if it was asked for and came. Errors:
+    /// [`OciError::Broken`] if a choice has no finish reason.
+    pub(crate) fn finish(&mut self) -> Result<Vec<ChatChunk>, OciError> {
+        if self.ended {
+            return Ok(Vec::new());
+        }
+        self.ended = true;
+        let mut chunks = Vec::new();
+        self.settle_unnamed(&mut chunks);
+        let all_finished = !self.choices.iter().any(ChoiceState::is_open);
+        if !all_finished || !self.choices.iter().any(|choice| choice.finished) {
+            return Err(OciError::Broken {
+                why: "the stream ended before its finish reason".to_owned(),
+            });
+        }
+        chunks.extend(self.usage.and_then(|usage| self.head.usage(usage)));
+        Ok(chunks)
+    }
+
+    /// The choice that an event is about. Finish events lack the index, and some vendors' other events too: then it is
+    /// the only open choice, else the first.
+    fn choice_of(&mut self, index: Option<u64>) -> Result<usize, OciError> {
+        let index = match index {
+            None => self.only_open().unwrap_or(0),
+            Some(index) => usize::try_from(index).unwrap_or(usize::MAX),
+        };
+        if index >= usize::try_from(MAX_CHOICES).unwrap_or(usize::MAX) {
+            return Err(OciError::Broken {
+                why: format!(
+                    "an event has the choice index {index}, at most {MAX_CHOICES} can be asked for"
+                ),
+            });
+        }
+        if index >= self.choices.len() {
+            self.choices.resize_with(index + 1, ChoiceState::default);
+        }
+        Ok(index)
+    }
+
+    fn only_open(&self) -> Option<usize> {
+        let mut open = (0..)
+            .zip(&self.choices)
+            .filter(|(_, choice)| choice.is_open());
+        let (index, _) = open.next()?;
+        open.next().is_none().then_some(index)
+    }
+
+    /// What an event says: the role first, then thoughts, text, refusal, citations and tool calls.
+    fn speak(
+        &mut self,
+        at: usize,
+        message: Answer,
+        log_probs: Option<LogProbs>,
+        chunks: &mut Vec<ChatChunk>,
+    ) -> Result<(), OciError> {
+        let Self {
+            head,
+            choices,
+            tool_id_seed,
+            ..
+        } = self;
+        let Some(choice) = choices.get_mut(at).filter(|choice| !choice.finished) else {
+            return Ok(());
+        };
+        let index = number(at);
+        if !choice.started {
+            choice.started = true;
+            chunks.push(head.role(index));
+        }
+        let Spoken { text, reasoning } = Spoken::of(message.content, message.reasoning_content);
+        if reasoning.is_some() {
+            let delta = Delta {
+                reasoning_content: reasoning,
+                ..Delta::default()
+            };
+            chunks.push(head.delta(index, delta, None));
+        }
+        if text.is_some() {
+            let delta = Delta {
+                content: text,
+                ..Delta::default()
+            };
+            chunks.push(head.delta(index, delta, log_probs.and_then(logprobs)));
+        }
+        if message.refusal.is_some() {
+            let delta = Delta {
+                refusal: message.refusal,
+                ..Delta::default()
+            };
+            chunks.push(head.delta(index, delta, None));
+        }
+        let annotations = annotations(message.annotations);
+        if !annotations.is_empty() {
+            let delta = Delta {
+                annotations,
+                ..Delta::default()
+            };
+            chunks.push(head.delta(index, delta, None));
+        }
+        let ids = MadeUpIds {
+            seed: tool_id_seed,
+            choice: index,
+        };
+        for (position, entry) in message.tool_calls.into_iter().enumerate() {
+            let delta = choice
+                .tools
+                .push(position, entry, &ids)
+                .map_err(|_| OciError::Broken {
+                    why: format!("the answer has more than {MAX_TOOL_CALLS} tool calls"),
+                })?;
+            chunks.extend(delta.map(|delta| head.tool_call(index, delta)));
+        }
+        Ok(())
+    }
+
+    fn finish_choice(
+        &mut self,
+        at: usize,
+        named: bool,
+        reason: String,
+        chunks: &mut Vec<ChatChunk>,
+    ) {
+        let open = self
+            .choices
+            .iter()
+            .filter(|choice| choice.is_open())
+            .count();
+        if named || open <= 1 {
+            self.emit_finish(at, &reason, chunks);
+        } else {
+            self.unnamed.push(reason);
+        }
+        // As many finish events as open choices: they can be told apart no longer, and need not be.
+        let open = self
+            .choices
+            .iter()
+            .filter(|choice| choice.is_open())
+            .count();
+        if self.unnamed.len() >= open {
+            self.settle_unnamed(chunks);
+        }
+    }
+
+    /// With `n` above 1 a finish event without an index does not say which choice it ends. Ending the wrong one would
+    /// cut its text, so that the event waits until each open choice has one, or the usage or the end has come. Then
+    /// they go to the open choices in order, and the last serves for all that are left.
+    fn settle_unnamed(&mut self, chunks: &mut Vec<ChatChunk>) {
+        let mut reasons = std::mem::take(&mut self.unnamed).into_iter();
+        let Some(mut reason) = reasons.next() else {
+            return;
+        };
+        for at in 0..self.choices.len() {
+            if self.choices.get(at).is_some_and(ChoiceState::is_open) {
+                self.emit_finish(at, &reason, chunks);
+                reason = reasons.next().unwrap_or(reason);
+            }
+        }
+    }
+
+    /// A second finish of the same choice is ignored.
+    fn emit_finish(&mut self, at: usize, reason: &str, chunks: &mut Vec<ChatChunk>) {
+        let Some(choice) = self.choices.get_mut(at).filter(|choice| choice.is_open()) else {
+            return;
+        };
+        choice.finished = true;
+        let reason: FinishReason = finish_reason(reason, !choice.tools.is_empty());
+        chunks.push(self.head.finish(number(at), reason));
+    }
+}
+
+fn parse(event: &str) -> Result<Event, OciError> {
+    // A struct can be read from a list too, which no event is.
+    let parsed = if event.starts_with('{') {
+        serde_json::from_str(event).ok()
+    } else {
+        None
+    };
+    parsed.ok_or_else(|| OciError::Broken {
+        why: format!(
+            "an event is no JSON object: {:?}",
+            event.chars().take(MAX_QUOTE_CHARS).collect::<String>()
+        ),
+    })
+}
+
+fn error_event(error: TextOr<ErrorBody>, code: Option<String>) -> OciError {
+    match error {
+        TextOr::Text(message) => OciError::Event { code, message },
+        TextOr::Object(body) => OciError::Event {
+            code: body.code.or(code),
+            message: body
+                .message
+                .unwrap_or_else(|| "no message was given".to_owned()),
+        },
+    }
+}
+
+/// Never saturates: [`MAX_CHOICES`] is far below.
+fn number(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests;

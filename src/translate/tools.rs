@@ -1,0 +1,200 @@
+//! Numbers a stream's tool calls. OCI's fragments carry no index, and every vendor has its own habit; the rules and the
+//! patterns they were made for are those of reference §6.3, one table test each.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha256};
+
+use crate::oci::wire::generic::AnswerToolCall;
+use crate::openai::chunk::{FunctionDelta, ToolCallDelta};
+
+/// Calls of one choice; what comes beyond is refused. OCI takes 128 tools, and nobody calls each twice.
+pub(super) const MAX_TOOL_CALLS: usize = 256;
+
+/// Hex digits of a made-up id, as long as OpenAI's own: clients check the length of what they send back.
+const ID_DIGITS: usize = 24;
+
+/// Makes ids for calls that came without one: the same for the same seed, choice and number, and unlike any other.
+#[derive(Debug)]
+pub(super) struct MadeUpIds<'a> {
+    pub(super) seed: &'a str,
+    pub(super) choice: u32,
+}
+
+impl MadeUpIds<'_> {
+    pub(super) fn id(&self, call: usize) -> String {
+        let digest = Sha256::digest(format!("{}:{}:{call}", self.seed, self.choice));
+        let digits = digest
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>();
+        format!("call_{}", digits.get(..ID_DIGITS).unwrap_or(&digits))
+    }
+}
+
+/// The tool calls of one choice.
+#[derive(Debug, Default)]
+pub(super) struct ToolCalls {
+    calls: Vec<Call>,
+    /// Which call is being written at each place of the event's list.
+    open: BTreeMap<usize, usize>,
+}
+
+#[derive(Debug)]
+struct Call {
+    id: String,
+    name: Option<String>,
+    arguments: JsonScan,
+}
+
+/// There were more than [`MAX_TOOL_CALLS`].
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct TooManyCalls;
+
+impl ToolCalls {
+    pub(super) fn is_empty(&self) -> bool {
+        self.calls.is_empty()
+    }
+
+    /// The delta for an entry at `position` of an event's list; `None` if it says nothing new.
+    pub(super) fn push(
+        &mut self,
+        position: usize,
+        entry: AnswerToolCall,
+        ids: &MadeUpIds<'_>,
+    ) -> Result<Option<ToolCallDelta>, TooManyCalls> {
+        let AnswerToolCall {
+            id,
+            name,
+            arguments,
+        } = entry;
+        let known = match &id {
+            Some(id) => self.calls.iter().position(|call| call.id == *id),
+            None => self.continued(position, name.as_deref()),
+        };
+        match (known, &id, &name) {
+            (Some(number), _, _) => {
+                self.open.insert(position, number);
+                Ok(self.append(number, name, arguments))
+            }
+            // A fragment of nothing: there is no call to append it to, and no name to make one of.
+            (None, None, None) => Ok(None),
+            (None, _, _) => self.start(position, id, name, arguments, ids).map(Some),
+        }
+    }
+
+    /// The call that an entry without id goes on with; `None`: it starts one.
+    fn continued(&self, position: usize, name: Option<&str>) -> Option<usize> {
+        let open = self.open.get(&position).copied();
+        let Some(name) = name else {
+            // A fragment at a place where nothing was opened belongs to the latest call: calls are written in turn.
+            return open.or_else(|| self.calls.len().checked_sub(1));
+        };
+        let call = self.calls.get(open?)?;
+        // A call cannot be renamed either, so that another name starts another call even if the arguments of the
+        // first never came.
+        let goes_on =
+            !call.arguments.is_complete() && call.name.as_deref().is_none_or(|known| known == name);
+        if goes_on { open } else { None }
+    }
+
+    fn start(
+        &mut self,
+        position: usize,
+        id: Option<String>,
+        name: Option<String>,
+        arguments: Option<String>,
+        ids: &MadeUpIds<'_>,
+    ) -> Result<ToolCallDelta, TooManyCalls> {
+        let number = self.calls.len();
+        if number >= MAX_TOOL_CALLS {
+            return Err(TooManyCalls);
+        }
+        let id = id.unwrap_or_else(|| ids.id(number));
+        let arguments = arguments.unwrap_or_default();
+        let mut scan = JsonScan::default();
+        scan.push(&arguments);
+        self.calls.push(Call {
+            id: id.clone(),
+            name: name.clone(),
+            arguments: scan,
+        });
+        self.open.insert(position, number);
+        Ok(ToolCallDelta {
+            index: index(number),
+            id: Some(id),
+            r#type: Some("function"),
+            function: FunctionDelta { name, arguments },
+        })
+    }
+
+    fn append(
+        &mut self,
+        number: usize,
+        name: Option<String>,
+        arguments: Option<String>,
+    ) -> Option<ToolCallDelta> {
+        let call = self.calls.get_mut(number)?;
+        // A whole call announced again brings its arguments again.
+        let again = name.is_some() && call.arguments.is_complete();
+        let arguments = arguments.filter(|_| !again).unwrap_or_default();
+        let name = name.filter(|_| call.name.is_none());
+        if name.is_none() && arguments.is_empty() {
+            return None;
+        }
+        call.arguments.push(&arguments);
+        call.name = call.name.take().or_else(|| name.clone());
+        Some(ToolCallDelta {
+            index: index(number),
+            id: None,
+            r#type: None,
+            function: FunctionDelta { name, arguments },
+        })
+    }
+}
+
+/// Never saturates: [`MAX_TOOL_CALLS`] is far below.
+fn index(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// Tells whether the pieces seen so far are a complete JSON object or list, without keeping them.
+#[derive(Debug, Default)]
+struct JsonScan {
+    depth: u32,
+    in_string: bool,
+    escaped: bool,
+    complete: bool,
+}
+
+impl JsonScan {
+    fn push(&mut self, piece: &str) {
+        for byte in piece.bytes() {
+            self.push_byte(byte);
+        }
+    }
+
+    fn push_byte(&mut self, byte: u8) {
+        if self.escaped {
+            self.escaped = false;
+            return;
+        }
+        match (byte, self.in_string) {
+            (b'\\', true) => self.escaped = true,
+            (b'"', _) => self.in_string = !self.in_string,
+            (b'{' | b'[', false) => self.depth = self.depth.saturating_add(1),
+            (b'}' | b']', false) => {
+                self.depth = self.depth.saturating_sub(1);
+                self.complete = self.depth == 0;
+            }
+            _ => {}
+        }
+    }
+
+    fn is_complete(&self) -> bool {
+        self.complete
+    }
+}
+
+#[cfg(test)]
+mod tests;
