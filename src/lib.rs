@@ -1,9 +1,11 @@
 //! ociai-proxy: the OpenAI API in front of Oracle Cloud (OCI) Generative AI.
 #![allow(dead_code, unused_imports, reason = "rooms are being furnished")]
 
+mod http;
 mod names;
 mod oci;
 mod openai;
 mod translate;
+mod workers;
 
 pub fn run() {}

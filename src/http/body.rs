@@ -1,0 +1,125 @@
+//! Request bodies in memory and the budget over all of them. A body gives its bytes back to the budget when it is dropped.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The smallest step in which a body's memory is taken from the budget: a client that only announces a large body holds none.
+const STEP_BYTES: usize = 64 * 1024;
+
+/// How many bytes all request bodies together may hold.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    limit: usize,
+    used: AtomicUsize,
+}
+
+/// A body, whole or still growing.
+#[derive(Debug)]
+pub(crate) struct Body {
+    bytes: Vec<u8>,
+    /// Never less than what `bytes` has allocated.
+    reserved: usize,
+    budget: Arc<Budget>,
+}
+
+/// All bodies together would hold more than the budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct OverBudget;
+
+impl Budget {
+    pub(crate) fn new(limit: usize) -> Arc<Self> {
+        Arc::new(Self {
+            limit,
+            used: AtomicUsize::new(0),
+        })
+    }
+
+    fn reserve(&self, amount: usize) -> Result<(), OverBudget> {
+        self.used
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
+                used.checked_add(amount).filter(|sum| *sum <= self.limit)
+            })
+            .map(|_| ())
+            .map_err(|_| OverBudget)
+    }
+}
+
+impl Body {
+    pub(crate) fn empty(budget: &Arc<Budget>) -> Self {
+        Self {
+            bytes: Vec::new(),
+            reserved: 0,
+            budget: Arc::clone(budget),
+        }
+    }
+
+    /// Appends `more`. `expected` is the length that the body will have if it is known: memory is taken for no more than that.
+    pub(crate) fn extend(
+        &mut self,
+        more: &[u8],
+        expected: Option<usize>,
+    ) -> Result<(), OverBudget> {
+        let needed = self.bytes.len() + more.len();
+        if needed > self.reserved {
+            let doubled = (self.reserved * 2).max(STEP_BYTES);
+            let target = expected
+                .map_or(doubled, |expected| doubled.min(expected))
+                .max(needed);
+            self.budget.reserve(target - self.reserved)?;
+            self.reserved = target;
+            self.bytes
+                .try_reserve_exact(target - self.bytes.len())
+                .map_err(|_| OverBudget)?;
+        }
+        self.bytes.extend_from_slice(more);
+        Ok(())
+    }
+}
+
+impl Deref for Body {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        self.budget.used.fetch_sub(self.reserved, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may fail")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_share_a_budget_and_give_it_back() {
+        let budget = Budget::new(100_000);
+        let mut first = Body::empty(&budget);
+        first.extend(&[1; 60_000], Some(60_000)).unwrap();
+        let mut second = Body::empty(&budget);
+        assert_eq!(second.extend(&[2; 50_000], Some(50_000)), Err(OverBudget));
+        drop(first);
+        second.extend(&[2; 50_000], Some(50_000)).unwrap();
+        assert_eq!(second.len(), 50_000);
+        drop(second);
+        assert_eq!(budget.used.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn an_announced_length_reserves_nothing_until_bytes_come() {
+        let budget = Budget::new(1 << 30);
+        let mut body = Body::empty(&budget);
+        body.extend(b"x", Some(1 << 29)).unwrap();
+        assert!(budget.used.load(Ordering::Relaxed) <= STEP_BYTES);
+        for _ in 0..10 {
+            body.extend(&[0; 30_000], None).unwrap();
+        }
+        assert_eq!(body.len(), 300_001);
+        assert!(body.bytes.capacity() <= body.reserved);
+    }
+}

@@ -1,0 +1,348 @@
+//! One client connection from accept to close: head, guard, body, hand-over to tiny_http, the answer copied back, and
+//! the next request. Every wait has a limit, and nobody behind the gate ever waits for a client's bytes.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::http::body::{Body, OverBudget};
+use crate::http::chunked::{self, Malformed};
+use crate::http::connections::Place;
+use crate::http::gate::{self, Gate};
+use crate::http::handover;
+use crate::http::head::{self, Framing, Head, Parsed, Version};
+use crate::http::reply::{self, Asked, Ending, Reply};
+use crate::http::ticket::Ticket;
+use crate::names::RequestId;
+use crate::openai::error::ApiError;
+
+/// From the first byte of a head, or from accept, to its last byte.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Between two requests on one connection.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
+/// From the head to the last byte of the body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(60);
+/// After a refusal: how long and how much of what the client still sends is read and thrown away, so that it reads the
+/// answer instead of a reset.
+const LINGER_TIMEOUT: Duration = Duration::from_secs(5);
+const LINGER_BYTES: usize = 64 * 1024 * 1024;
+/// A whole piece must reach the client within this.
+const PIECE_TIMEOUT: Duration = Duration::from_secs(60);
+/// One `read` from a client.
+const READ_BYTES: usize = 16 * 1024;
+/// How far bytes of a next request are read ahead while the answer to this one is under way.
+const MAX_READ_AHEAD: usize = 64 * 1024;
+
+/// A client's socket and what was read from it ahead of its use.
+pub(crate) struct Client<'a> {
+    stream: &'a TcpStream,
+    input: Vec<u8>,
+}
+
+/// Why a connection ends without an answer.
+#[derive(Debug)]
+struct Left;
+
+/// What ends a request before it is handed over.
+enum Stop {
+    Refuse(ApiError),
+    Left,
+}
+
+impl From<ApiError> for Stop {
+    fn from(error: ApiError) -> Self {
+        Self::Refuse(error)
+    }
+}
+
+impl From<Left> for Stop {
+    fn from(_: Left) -> Self {
+        Self::Left
+    }
+}
+
+impl From<OverBudget> for Stop {
+    fn from(_: OverBudget) -> Self {
+        Self::Refuse(ApiError::body_memory())
+    }
+}
+
+impl From<Malformed> for Stop {
+    fn from(_: Malformed) -> Self {
+        Self::Refuse(ApiError::bad_http("the chunked body is malformed"))
+    }
+}
+
+/// Serves a connection until one side ends it.
+pub(crate) fn serve(gate: &Arc<Gate>, stream: &TcpStream, peer: SocketAddr, place: &Place) {
+    let mut client = Client {
+        stream,
+        input: Vec::new(),
+    };
+    let mut first = true;
+    while !gate.closing.load(Ordering::Acquire) {
+        place.idle(Instant::now());
+        let read = client.read_head(peer, first, place);
+        first = false;
+        let (head, framing) = match read {
+            Ok(whole) => whole,
+            Err(Stop::Left) => return,
+            Err(Stop::Refuse(error)) => {
+                log::info!("{peer} refused with {}: {}", error.status, error.message);
+                client.refuse(None, &gate::new_request_id(), &error);
+                return;
+            }
+        };
+        if !serve_request(gate, &mut client, head, framing) {
+            return;
+        }
+    }
+}
+
+/// Serves one request; `true` if the connection may serve another.
+fn serve_request(gate: &Arc<Gate>, client: &mut Client<'_>, head: Head, framing: Framing) -> bool {
+    let request_id = gate::new_request_id();
+    let body = match client.accept_body(gate, &head, framing) {
+        Ok(body) => body,
+        Err(Stop::Left) => return false,
+        Err(Stop::Refuse(error)) => {
+            log::info!(
+                "{request_id} {} {} {} refused with {}: {}",
+                head.peer,
+                head.method,
+                head.path,
+                error.status,
+                error.message
+            );
+            if framing == Framing::None && head.wants_keep_alive() {
+                return client
+                    .answer(Some(&head), &request_id, &Reply::error(&error), true)
+                    .is_ok();
+            }
+            client.refuse(Some(&head), &request_id, &error);
+            return false;
+        }
+    };
+    let ticket = Ticket::new(head, body, request_id, Instant::now());
+    handover::answer(gate, client, &ticket)
+}
+
+impl Client<'_> {
+    /// Reads the next head. A connection that ends or stays silent before the first byte of one is no error.
+    fn read_head(
+        &mut self,
+        peer: SocketAddr,
+        first: bool,
+        place: &Place,
+    ) -> Result<(Head, Framing), Stop> {
+        let mut deadline = Instant::now() + if first { HEAD_TIMEOUT } else { IDLE_TIMEOUT };
+        let mut begun = false;
+        loop {
+            if !self.input.is_empty() {
+                if !begun {
+                    begun = true;
+                    place.busy();
+                    deadline = Instant::now() + HEAD_TIMEOUT;
+                }
+                if let Parsed::Whole { head, framing, len } = head::parse(&self.input, peer)? {
+                    self.input.drain(..len);
+                    return Ok((head, framing));
+                }
+            }
+            match self.read_more(deadline) {
+                Ok(0) => return Err(Stop::Left),
+                Ok(_) => {}
+                Err(error) if is_timeout(&error) && begun => {
+                    return Err(ApiError::request_timeout("head").into());
+                }
+                Err(_) => return Err(Stop::Left),
+            }
+        }
+    }
+
+    /// Asks the guard, then reads the body: a request that will be refused costs no memory.
+    fn accept_body(&mut self, gate: &Gate, head: &Head, framing: Framing) -> Result<Body, Stop> {
+        if let Some(refusal) = (gate.guard)(head) {
+            return Err(refusal.into());
+        }
+        let too_large = || ApiError::body_too_large(gate.max_request_bytes);
+        let mut body = Body::empty(&gate.budget);
+        let deadline = Instant::now() + BODY_TIMEOUT;
+        match framing {
+            Framing::None => {}
+            Framing::Length(length) => {
+                let length = usize::try_from(length)
+                    .ok()
+                    .filter(|length| *length <= gate.max_request_bytes)
+                    .ok_or_else(too_large)?;
+                self.invite(head)?;
+                while body.len() < length {
+                    self.fill(deadline)?;
+                    let take = self.input.len().min(length - body.len());
+                    body.extend(self.input.get(..take).unwrap_or_default(), Some(length))?;
+                    self.input.drain(..take);
+                }
+            }
+            Framing::Chunked => {
+                self.invite(head)?;
+                let mut decoder = chunked::Decoder::new();
+                loop {
+                    self.fill(deadline)?;
+                    let (taken, progress) = decoder.decode(&self.input, |content| {
+                        if body.len() + content.len() > gate.max_request_bytes {
+                            return Err(Stop::from(too_large()));
+                        }
+                        Ok(body.extend(content, None)?)
+                    })?;
+                    self.input.drain(..taken);
+                    if progress == chunked::Progress::Done {
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(body)
+    }
+
+    /// `100 Continue`, if the client waits for it with nothing sent yet.
+    fn invite(&mut self, head: &Head) -> Result<(), Left> {
+        if head.expects_continue() && self.input.is_empty() {
+            self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                .map_err(|_| Left)?;
+        }
+        Ok(())
+    }
+
+    /// Makes sure that `input` is not empty.
+    fn fill(&mut self, deadline: Instant) -> Result<(), Stop> {
+        if !self.input.is_empty() {
+            return Ok(());
+        }
+        match self.read_more(deadline) {
+            Ok(0) => Err(Stop::Left),
+            Ok(_) => Ok(()),
+            Err(error) if is_timeout(&error) => Err(ApiError::request_timeout("body").into()),
+            Err(_) => Err(Stop::Left),
+        }
+    }
+
+    fn read_more(&mut self, deadline: Instant) -> io::Result<usize> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        self.stream.set_read_timeout(Some(left))?;
+        let mut buffer = [0; READ_BYTES];
+        let read = retry(|| (&mut &*self.stream).read(&mut buffer))?;
+        self.input
+            .extend_from_slice(buffer.get(..read).unwrap_or_default());
+        Ok(read)
+    }
+
+    /// Looks at the client without waiting, and reads ahead what it sent. `true`: it has left.
+    pub(crate) fn has_left(&mut self) -> bool {
+        if self.input.len() >= MAX_READ_AHEAD {
+            return false;
+        }
+        if self.stream.set_nonblocking(true).is_err() {
+            return true;
+        }
+        let mut buffer = [0; 4096];
+        let read = retry(|| (&mut &*self.stream).read(&mut buffer));
+        let blocking = self.stream.set_nonblocking(false);
+        match read {
+            Ok(0) => true,
+            Ok(read) => {
+                self.input
+                    .extend_from_slice(buffer.get(..read).unwrap_or_default());
+                blocking.is_err()
+            }
+            Err(error) => !is_timeout(&error) || blocking.is_err(),
+        }
+    }
+
+    /// Writes a whole piece. One `write` waits [`gate`]'s write time-out at most, the piece [`PIECE_TIMEOUT`].
+    pub(crate) fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        let mut started = None;
+        while !bytes.is_empty() {
+            let written = retry(|| (&mut &*self.stream).write(bytes))?;
+            bytes = bytes.get(written..).unwrap_or_default();
+            if written == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            if !bytes.is_empty()
+                && started.get_or_insert_with(Instant::now).elapsed() > PIECE_TIMEOUT
+            {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Answers in the gate's own name.
+    pub(crate) fn answer(
+        &mut self,
+        head: Option<&Head>,
+        request_id: &RequestId,
+        reply: &Reply,
+        keep_alive: bool,
+    ) -> io::Result<()> {
+        // Whose path is not known gets the API's headers: the message reaches a page's script rather than nobody.
+        let asked = Asked {
+            path: head.map_or("/v1/", |head| &head.path),
+            version: head.map_or(Version::Http11, |head| head.version),
+            request_id,
+            keep_alive,
+        };
+        let mut bytes = reply::head_bytes(
+            asked,
+            reply.status,
+            &reply.headers,
+            Ending::Length(reply.body.len()),
+            SystemTime::now(),
+        );
+        if head.is_none_or(|head| head.method != "HEAD") {
+            bytes.extend_from_slice(&reply.body);
+        }
+        self.write(&bytes)
+    }
+
+    /// Answers, half-closes, and reads on for a bounded while: a reset would make the client lose the answer.
+    pub(crate) fn refuse(&mut self, head: Option<&Head>, request_id: &RequestId, error: &ApiError) {
+        if self
+            .answer(head, request_id, &Reply::error(error), false)
+            .is_err()
+            || self.stream.shutdown(Shutdown::Write).is_err()
+        {
+            return;
+        }
+        let deadline = Instant::now() + LINGER_TIMEOUT;
+        let mut discarded = 0;
+        while discarded < LINGER_BYTES {
+            self.input.clear();
+            match self.read_more(deadline) {
+                Ok(0) | Err(_) => return,
+                Ok(read) => discarded += read,
+            }
+        }
+    }
+}
+
+pub(crate) fn is_timeout(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+    )
+}
+
+/// Repeats a call that a signal interrupted.
+pub(crate) fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! The gate: accepts clients' connections, one thread each, and puts whole, clean requests before tiny_http. Accepting
+//! never ends: an error (no descriptors, no threads) costs one connection and a pause, not the port.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use ring::rand::{SecureRandom, SystemRandom};
+
+use crate::http::body::Budget;
+use crate::http::connection;
+use crate::http::connections::{Connections, Place};
+use crate::http::exchange::Exchange;
+use crate::http::head::Version;
+use crate::http::inner::{self, Inner};
+use crate::http::reply::{self, Asked, Ending, Reply};
+use crate::http::ticket::{TicketNumber, Waiting};
+use crate::http::{Guard, ListenSettings};
+use crate::names::RequestId;
+use crate::openai::error::ApiError;
+
+/// Stack of a connection's thread: it parses a head and copies bytes, nothing deep. Only touched pages cost memory.
+const CONNECTION_STACK_BYTES: usize = 192 * 1024;
+/// Pause after a failed accept, so that exhausted descriptors are not asked for in a loop.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+/// How long one call of [`Gate::recv`] waits before it looks again whether the edge is stopped or tiny_http was replaced.
+const RECV_TICK: Duration = Duration::from_millis(250);
+/// Longest wait of one `write` to a client that does not read.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest try to wake the accept thread when the edge closes.
+const WAKE_TIMEOUT: Duration = Duration::from_millis(500);
+
+pub(crate) struct Gate {
+    pub(crate) inner: Inner,
+    pub(crate) waiting: Waiting,
+    pub(crate) connections: Arc<Connections>,
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) guard: Guard,
+    pub(crate) max_request_bytes: usize,
+    pub(crate) queue_timeout: Duration,
+    /// No new connections; the open ones end after their answer.
+    pub(crate) closing: Arc<AtomicBool>,
+    stopped: AtomicBool,
+}
+
+impl Gate {
+    pub(crate) fn open(
+        listener: TcpListener,
+        settings: &ListenSettings,
+        guard: Guard,
+    ) -> io::Result<Arc<Self>> {
+        let gate = Arc::new(Self {
+            inner: Inner::open()?,
+            waiting: Waiting::default(),
+            connections: Connections::new(settings.max_connections),
+            budget: Budget::new(settings.max_body_memory),
+            guard,
+            max_request_bytes: settings.max_request_bytes,
+            queue_timeout: settings.queue_timeout,
+            closing: Arc::new(AtomicBool::new(false)),
+            stopped: AtomicBool::new(false),
+        });
+        let accepting = Arc::clone(&gate);
+        thread::Builder::new()
+            .name("accept".to_owned())
+            .spawn(move || accepting.accept(&listener))?;
+        Ok(gate)
+    }
+
+    pub(crate) fn recv(&self) -> Option<Exchange> {
+        while !self.stopped.load(Ordering::Acquire) {
+            let bound = self.inner.current();
+            match bound.server.recv_timeout(RECV_TICK) {
+                Ok(Some(request)) => {
+                    let ticket = inner::ticket_number(&request)
+                        .and_then(|n| self.waiting.take(TicketNumber(n)));
+                    let writer = request.into_writer();
+                    // Without a living ticket it is not from the gate, or it was handed over twice: no answer at all.
+                    if let Some(ticket) = ticket {
+                        return Some(Exchange::new(ticket, writer, Arc::clone(&self.closing)));
+                    }
+                }
+                Ok(None) => {}
+                Err(_) => self.inner.rebuild(&bound),
+            }
+        }
+        None
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.count()
+    }
+
+    /// Stops accepting. `address` is where the listener is bound.
+    pub(crate) fn close(&self, address: SocketAddr) {
+        self.closing.store(true, Ordering::Release);
+        // The accept thread sits in accept(): one connection of our own wakes it, and it drops the listener.
+        let ip = match address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+            ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
+        };
+        // Refused means that it is closed already.
+        let _ = TcpStream::connect_timeout(&SocketAddr::new(ip, address.port()), WAKE_TIMEOUT);
+        self.connections.close_idle();
+    }
+
+    pub(crate) fn stop(&self) {
+        self.stopped.store(true, Ordering::Release);
+    }
+
+    fn accept(self: &Arc<Self>, listener: &TcpListener) {
+        while !self.closing.load(Ordering::Acquire) {
+            match listener.accept() {
+                Ok((stream, peer)) => self.admit(stream, peer),
+                Err(error) => {
+                    log::warn!("warning: cannot accept a connection: {error}");
+                    thread::sleep(ACCEPT_PAUSE);
+                }
+            }
+        }
+    }
+
+    fn admit(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+        if self.closing.load(Ordering::Acquire) {
+            return;
+        }
+        // Neither option failing makes the connection useless, only slower to notice trouble.
+        let _ = stream.set_nodelay(true);
+        let _ = stream.set_write_timeout(Some(WRITE_TIMEOUT));
+        let stream = Arc::new(stream);
+        let Some(place) = self.connections.admit(&stream, Instant::now()) else {
+            refuse_unread(&stream, &ApiError::too_many_connections());
+            return;
+        };
+        if let Err(error) = self.spawn(stream, peer, place) {
+            log::warn!("warning: no thread for a connection, which is closed: {error}");
+            thread::sleep(ACCEPT_PAUSE);
+        }
+    }
+
+    fn spawn(
+        self: &Arc<Self>,
+        stream: Arc<TcpStream>,
+        peer: SocketAddr,
+        place: Place,
+    ) -> io::Result<()> {
+        let gate = Arc::clone(self);
+        thread::Builder::new()
+            .name("client".to_owned())
+            .stack_size(CONNECTION_STACK_BYTES)
+            .spawn(move || connection::serve(&gate, &stream, peer, &place))
+            .map(|_| ())
+    }
+}
+
+/// Answers a connection of which no byte was read, without waiting for it.
+fn refuse_unread(stream: &TcpStream, error: &ApiError) {
+    let reply = Reply::error(error);
+    let id = new_request_id();
+    let asked = Asked {
+        path: "/v1/",
+        version: Version::Http11,
+        request_id: &id,
+        keep_alive: false,
+    };
+    let mut bytes = reply::head_bytes(
+        asked,
+        reply.status,
+        &reply.headers,
+        Ending::Length(reply.body.len()),
+        SystemTime::now(),
+    );
+    bytes.extend_from_slice(&reply.body);
+    if stream.set_nonblocking(true).is_ok() {
+        // What is there already is read, so that closing sends no reset that would overtake the answer.
+        let _ = io::Read::read(&mut &*stream, &mut [0; 4096]);
+        let _ = io::Write::write(&mut &*stream, &bytes);
+        let _ = stream.shutdown(Shutdown::Write);
+    }
+}
+
+/// Bytes from the system's random source; `None` if it has none, which no supported system says after its start.
+pub(crate) fn random<const N: usize>() -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    SystemRandom::new().fill(&mut bytes).ok().map(|()| bytes)
+}
+
+/// A request id for an answer. Without a random source all ids are the same, which harms only whoever reads the log.
+pub(crate) fn new_request_id() -> RequestId {
+    RequestId::from_random(random().unwrap_or_default())
+}

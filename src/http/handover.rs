@@ -1,0 +1,157 @@
+//! The hand-over of a ticket to tiny_http, and the answer's way back. Whatever happens behind the gate, the client gets
+//! an answer in time: tiny_http dead, hand over again; nobody free within `queue_timeout`, 503; worker dead, 500.
+
+use std::io::{Read, Write};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::http::connection::{Client, is_timeout, retry};
+use crate::http::gate::{self, Gate};
+use crate::http::inner::{self, Bound, Stream};
+use crate::http::reply::Reply;
+use crate::http::ticket::{Ticket, TicketNumber};
+use crate::openai::error::ApiError;
+
+/// How often the client is looked at while its answer is under way.
+const TICK: Duration = Duration::from_millis(100);
+/// tiny_http hands a request out within this, or it is taken for dead.
+const RECEIVE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Hand-overs of one request before its client is told.
+const MAX_HANDOVERS: u32 = 4;
+/// One piece of the answer's way back.
+const COPY_BYTES: usize = 16 * 1024;
+
+/// How one hand-over ended.
+enum Ended {
+    /// The answer is with the client to the last byte.
+    Whole,
+    /// Tell the client this; nothing was written.
+    Answer(ApiError),
+    /// tiny_http died before it handed the ticket out: try again.
+    Again,
+    /// The client left, or its answer was cut: close.
+    Close,
+}
+
+/// Gets a request answered; `true` if the connection may serve another.
+pub(crate) fn answer(gate: &Arc<Gate>, client: &mut Client<'_>, ticket: &Arc<Ticket>) -> bool {
+    let Some(number) = gate::random().map(u128::from_be_bytes).map(TicketNumber) else {
+        client.refuse(
+            Some(&ticket.head),
+            &ticket.request_id,
+            &ApiError::internal(),
+        );
+        return false;
+    };
+    gate.waiting.put(number, ticket);
+    let mut ended = Ended::Again;
+    for _ in 0..MAX_HANDOVERS {
+        let bound = gate.inner.current();
+        ended = hand_over(gate, &bound, client, ticket, number);
+        if !matches!(ended, Ended::Again) {
+            break;
+        }
+        gate.inner.rebuild(&bound);
+    }
+    gate.waiting.forget(number);
+    match ended {
+        Ended::Whole => ticket.keeps_alive(),
+        Ended::Answer(error) => {
+            log::info!(
+                "{} {} {} {} answered {} after {} ms: {}",
+                ticket.request_id,
+                ticket.head.peer,
+                ticket.head.method,
+                ticket.head.path,
+                error.status,
+                ticket.age(Instant::now()).as_millis(),
+                error.message
+            );
+            let keep = ticket.keeps_alive();
+            client
+                .answer(
+                    Some(&ticket.head),
+                    &ticket.request_id,
+                    &Reply::error(&error),
+                    keep,
+                )
+                .is_ok()
+                && keep
+        }
+        Ended::Again => {
+            ticket.leave();
+            client.refuse(
+                Some(&ticket.head),
+                &ticket.request_id,
+                &ApiError::out_of_resources(),
+            );
+            false
+        }
+        Ended::Close => {
+            ticket.leave();
+            false
+        }
+    }
+}
+
+fn hand_over(
+    gate: &Gate,
+    bound: &Bound,
+    client: &mut Client<'_>,
+    ticket: &Ticket,
+    number: TicketNumber,
+) -> Ended {
+    let Ok(mut inner) = bound.connect() else {
+        return Ended::Again;
+    };
+    let head = inner::inner_head(&ticket.head.method, &ticket.head.path, number.0);
+    if inner.set_read_timeout(TICK).is_err() || inner.write_all(head.as_bytes()).is_err() {
+        return Ended::Again;
+    }
+    copy_back(gate, &mut inner, client, ticket)
+}
+
+fn copy_back(gate: &Gate, inner: &mut Stream, client: &mut Client<'_>, ticket: &Ticket) -> Ended {
+    let handed_over = Instant::now();
+    let mut begun = false;
+    let mut buffer = [0; COPY_BYTES];
+    loop {
+        match retry(|| inner.read(&mut buffer)) {
+            Ok(0) if ticket.is_whole() && begun => return Ended::Whole,
+            Ok(0) => return cut(ticket, begun),
+            Ok(read) => {
+                begun = true;
+                if client
+                    .write(buffer.get(..read).unwrap_or_default())
+                    .is_err()
+                {
+                    return Ended::Close;
+                }
+            }
+            Err(error) if is_timeout(&error) => {}
+            Err(_) => return cut(ticket, begun),
+        }
+        if begun && ticket.is_whole() {
+            continue;
+        }
+        let now = Instant::now();
+        if !begun && ticket.age(now) >= gate.queue_timeout && ticket.expire() {
+            return Ended::Answer(ApiError::queue_timeout(gate.queue_timeout));
+        }
+        if !ticket.is_received() && now.saturating_duration_since(handed_over) >= RECEIVE_TIMEOUT {
+            return Ended::Again;
+        }
+        if client.has_left() {
+            return Ended::Close;
+        }
+    }
+}
+
+/// The inner connection ended before a whole answer.
+fn cut(ticket: &Ticket, begun: bool) -> Ended {
+    match (begun, ticket.is_received()) {
+        (true, _) => Ended::Close,
+        (false, false) => Ended::Again,
+        (false, true) => Ended::Answer(ApiError::internal()),
+    }
+}

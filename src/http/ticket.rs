@@ -1,0 +1,206 @@
+//! The ticket: what a connection's thread at the gate and the thread that answers share about one request. Its state moves
+//! by compare-and-swap only, so that each of the two learns at once what the other decided:
+//!
+//! ```text
+//! Queued -> Running -> Whole      taken by a worker, answered to the last byte
+//!    |         +-----> Gone       the client left
+//!    +---------------> Gone
+//!    +---------------> Expired    waited too long; the gate has answered
+//! ```
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use crate::http::body::Body;
+use crate::http::head::Head;
+use crate::names::RequestId;
+
+const QUEUED: u8 = 0;
+const RUNNING: u8 = 1;
+const WHOLE: u8 = 2;
+const GONE: u8 = 3;
+const EXPIRED: u8 = 4;
+
+/// One request on its way, from its last body byte to the last byte of its answer.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    pub(crate) head: Head,
+    pub(crate) request_id: RequestId,
+    /// When the request was whole.
+    pub(crate) arrived: Instant,
+    body: Mutex<Option<Body>>,
+    state: AtomicU8,
+    received: AtomicBool,
+    keep_alive: AtomicBool,
+}
+
+/// The number under which a ticket travels over the inner connection. Unguessable: 128 random bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct TicketNumber(pub(crate) u128);
+
+/// The tickets that tiny_http has not handed out yet. Each is taken once.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting {
+    tickets: Mutex<HashMap<TicketNumber, Arc<Ticket>>>,
+}
+
+impl Ticket {
+    pub(crate) fn new(
+        head: Head,
+        body: Body,
+        request_id: RequestId,
+        arrived: Instant,
+    ) -> Arc<Self> {
+        let keep_alive = AtomicBool::new(head.wants_keep_alive());
+        Arc::new(Self {
+            head,
+            request_id,
+            arrived,
+            body: Mutex::new(Some(body)),
+            state: AtomicU8::new(QUEUED),
+            received: AtomicBool::new(false),
+            keep_alive,
+        })
+    }
+
+    /// The body, once; `None` the second time.
+    pub(crate) fn take_body(&self) -> Option<Body> {
+        self.body.lock().take()
+    }
+
+    /// How long the request has waited so far.
+    pub(crate) fn age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.arrived)
+    }
+
+    /// Whether it can still be answered by whoever takes it.
+    pub(crate) fn is_queued(&self) -> bool {
+        self.state.load(Ordering::Acquire) == QUEUED
+    }
+
+    pub(crate) fn is_gone(&self) -> bool {
+        self.state.load(Ordering::Acquire) == GONE
+    }
+
+    pub(crate) fn is_whole(&self) -> bool {
+        self.state.load(Ordering::Acquire) == WHOLE
+    }
+
+    /// Takes it for answering. `false`: its client left or its time is up, and nothing may be written.
+    pub(crate) fn begin(&self) -> bool {
+        self.step(QUEUED, RUNNING)
+    }
+
+    /// The answer's last byte is about to be written. `false`: the client left.
+    pub(crate) fn complete(&self) -> bool {
+        self.step(RUNNING, WHOLE)
+    }
+
+    /// The client left, or reads no more.
+    pub(crate) fn leave(&self) {
+        if !self.step(QUEUED, GONE) {
+            self.step(RUNNING, GONE);
+        }
+    }
+
+    /// It waited too long. `true`: the gate must answer it, nobody else will.
+    pub(crate) fn expire(&self) -> bool {
+        self.step(QUEUED, EXPIRED)
+    }
+
+    /// Whether tiny_http has handed it out.
+    pub(crate) fn is_received(&self) -> bool {
+        self.received.load(Ordering::Acquire)
+    }
+
+    /// Whether the client's connection may live on after a whole answer.
+    pub(crate) fn keeps_alive(&self) -> bool {
+        self.keep_alive.load(Ordering::Acquire)
+    }
+
+    /// The answer announces `Connection: close`.
+    pub(crate) fn close_after(&self) {
+        self.keep_alive.store(false, Ordering::Release);
+    }
+
+    fn step(&self, from: u8, to: u8) -> bool {
+        self.state
+            .compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
+    }
+}
+
+impl Waiting {
+    pub(crate) fn put(&self, number: TicketNumber, ticket: &Arc<Ticket>) {
+        self.tickets.lock().insert(number, Arc::clone(ticket));
+    }
+
+    /// Hands a ticket out and marks it received; a number that is unknown or was taken before gives `None`.
+    pub(crate) fn take(&self, number: TicketNumber) -> Option<Arc<Ticket>> {
+        let ticket = self.tickets.lock().remove(&number)?;
+        ticket.received.store(true, Ordering::Release);
+        Some(ticket)
+    }
+
+    /// The gate gives up on a ticket that nobody took.
+    pub(crate) fn forget(&self, number: TicketNumber) {
+        self.tickets.lock().remove(&number);
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may fail")]
+mod tests {
+    use super::*;
+    use crate::http::body::Budget;
+    use crate::http::head::{self, Parsed};
+
+    fn ticket() -> Arc<Ticket> {
+        let Parsed::Whole { head, .. } = head::parse(
+            b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+            "127.0.0.1:9".parse().unwrap(),
+        )
+        .unwrap() else {
+            unreachable!("the head is whole")
+        };
+        Ticket::new(
+            head,
+            Body::empty(&Budget::new(0)),
+            RequestId::new("id"),
+            Instant::now(),
+        )
+    }
+
+    #[test]
+    fn only_one_side_wins_a_queued_ticket() {
+        let taken = ticket();
+        assert!(taken.begin());
+        assert!(!taken.expire());
+        taken.leave();
+        assert!(taken.is_gone());
+        assert!(!taken.complete());
+
+        let expired = ticket();
+        assert!(expired.expire());
+        assert!(!expired.begin());
+        assert!(!expired.expire());
+
+        let whole = ticket();
+        assert!(whole.begin() && whole.complete());
+        whole.leave();
+        assert!(whole.is_whole() && !whole.is_gone());
+    }
+
+    #[test]
+    fn a_waiting_ticket_is_handed_out_once() {
+        let (waiting, number) = (Waiting::default(), TicketNumber(7));
+        waiting.put(number, &ticket());
+        assert!(waiting.take(TicketNumber(8)).is_none());
+        assert!(waiting.take(number).unwrap().is_received());
+        assert!(waiting.take(number).is_none());
+    }
+}
