@@ -1,6 +1,8 @@
 //! ociai-proxy: the OpenAI API in front of Oracle Cloud (OCI) Generative AI.
 #![allow(dead_code, unused_imports, reason = "rooms are being furnished")]
 
+mod accounts;
+mod dispatch;
 mod http;
 mod names;
 mod oci;

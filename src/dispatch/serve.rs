@@ -1,0 +1,174 @@
+//! A request from its slot to its answer: attempts until one is answered, may not be repeated, or time is up.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::dispatch::attempt::{self, Failed, Finished};
+use crate::dispatch::slots::Denied;
+use crate::dispatch::verdict::{self, Next};
+use crate::dispatch::{Dispatch, Job, Seat};
+use crate::http::exchange::Exchange;
+use crate::http::reply::Reply;
+use crate::names::AccountId;
+use crate::oci::CallLimits;
+use crate::oci::error::OciError;
+use crate::openai::error::ApiError;
+use crate::translate;
+
+/// How often a pause looks whether the client is still there.
+const TICK: Duration = Duration::from_millis(100);
+
+/// What became of a request, for its log line.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) account: Option<AccountId>,
+    /// Upstream calls made.
+    pub(crate) attempts: u32,
+    /// What the client got; 499 if it left.
+    pub(crate) status: u16,
+    /// From arrival to the first attempt.
+    pub(crate) waited: Duration,
+    /// From arrival to the first byte of the answer.
+    pub(crate) first_byte: Option<Duration>,
+    /// Prompt and completion tokens, if OCI said.
+    pub(crate) tokens: Option<(u64, u64)>,
+    /// What went wrong, for the operator.
+    pub(crate) trouble: Option<String>,
+}
+
+/// The status that stands in the log for a client that left; never sent.
+pub(crate) const CLIENT_LEFT: u16 = 499;
+
+impl Dispatch {
+    /// Answers `exchange`. Returns when the answer, whichever it is, was written.
+    pub(crate) fn serve(&self, job: &Job, exchange: Exchange) -> Outcome {
+        let mut outcome = Outcome {
+            account: None,
+            attempts: 0,
+            status: CLIENT_LEFT,
+            waited: Duration::ZERO,
+            first_byte: None,
+            tokens: None,
+            trouble: None,
+        };
+        let (arrived, gone) = (exchange.arrived(), exchange.gone());
+        let mut started = None;
+        let mut exchange = exchange;
+        let mut last: Option<OciError> = None;
+        loop {
+            let lease = match self
+                .seat
+                .slots
+                .acquire(arrived + self.settings.queue_timeout, &gone)
+            {
+                Ok(lease) => lease,
+                Err(Denied::Gone) => return outcome,
+                Err(Denied::TooLate) => {
+                    let error = last.as_ref().map_or_else(
+                        || ApiError::queue_timeout(self.settings.queue_timeout),
+                        translate::error,
+                    );
+                    return refuse(exchange, outcome, &self.seat, &error, last.as_ref());
+                }
+            };
+            let now = Instant::now();
+            if started.is_none() {
+                outcome.waited = now - arrived;
+            }
+            let first_started = *started.get_or_insert(now);
+            outcome.attempts += 1;
+            outcome.account = Some(self.seat.id.clone());
+            let limits = CallLimits {
+                first_event_by: now + self.settings.request_timeout,
+                first_event_timeout: self.settings.request_timeout,
+                idle: self.settings.stream_idle_timeout,
+                request_id: exchange.request_id().clone(),
+            };
+            let error = match attempt::run(&self.seat, job, exchange, lease, &limits) {
+                Ok(finished) => return settle(outcome, finished, arrived),
+                Err(Failed {
+                    exchange: back,
+                    error,
+                }) => {
+                    exchange = *back;
+                    error
+                }
+            };
+            if matches!(error, OciError::Cancelled) {
+                return outcome;
+            }
+            let pause = verdict::pause(outcome.attempts, first_started.elapsed().subsec_nanos());
+            let may_repeat = verdict::judge(&error) == Next::Again
+                && outcome.attempts <= self.settings.retry_attempts
+                && first_started.elapsed() + pause < self.settings.request_timeout;
+            if !may_repeat {
+                return refuse(
+                    exchange,
+                    outcome,
+                    &self.seat,
+                    &translate::error(&error),
+                    Some(&error),
+                );
+            }
+            log::info!(
+                "{} attempt {} failed, again in {} ms: {error}",
+                exchange.request_id(),
+                outcome.attempts,
+                pause.as_millis()
+            );
+            if !wait(pause, &gone) {
+                return outcome;
+            }
+            last = Some(error);
+        }
+    }
+}
+
+fn settle(mut outcome: Outcome, finished: Finished, arrived: Instant) -> Outcome {
+    outcome.status = finished.status;
+    outcome.first_byte = finished
+        .first_byte
+        .map(|at| at.saturating_duration_since(arrived));
+    outcome.tokens = finished.tokens;
+    outcome.trouble = finished.trouble;
+    outcome
+}
+
+/// Answers with an error: whatever came from upstream says which call it was.
+fn refuse(
+    exchange: Exchange,
+    mut outcome: Outcome,
+    seat: &Seat,
+    error: &ApiError,
+    cause: Option<&OciError>,
+) -> Outcome {
+    let mut reply = Reply::error(error);
+    if outcome.attempts > 0 {
+        reply = reply.with_header("X-Ociai-Account", seat.id.as_str());
+    }
+    if let Some(OciError::Status(status)) = cause
+        && let Some(id) = &status.opc_request_id
+    {
+        reply = reply.with_header("Opc-Request-Id", id.as_str());
+    }
+    outcome.status = error.status;
+    outcome.first_byte = Some(exchange.arrived().elapsed());
+    outcome.trouble = Some(cause.map_or_else(|| error.message.clone(), OciError::to_string));
+    exchange.respond(&reply);
+    outcome
+}
+
+/// Waits; `false` if the client left meanwhile.
+fn wait(pause: Duration, gone: &dyn Fn() -> bool) -> bool {
+    let until = Instant::now() + pause;
+    loop {
+        if gone() {
+            return false;
+        }
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return true;
+        }
+        thread::sleep(left.min(TICK));
+    }
+}
