@@ -2,6 +2,7 @@
 #![allow(dead_code, unused_imports, reason = "rooms are being furnished")]
 
 mod accounts;
+mod api;
 mod dispatch;
 mod http;
 mod names;

@@ -1,0 +1,101 @@
+//! `POST /v1/chat/completions`: a worker parses, translates, dispatches, and writes the request's one log line.
+
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use crate::api::Live;
+use crate::dispatch::Job;
+use crate::dispatch::serve::{CLIENT_LEFT, Outcome};
+use crate::http::exchange::Exchange;
+use crate::names::{ModelName, RequestId};
+use crate::openai::chat::ChatRequest;
+use crate::openai::error::ApiError;
+use crate::translate::{self, ReplyMeta};
+
+/// Answers a chat request. Called by a worker; returns when the answer was written.
+pub(crate) fn answer(live: &Live, exchange: Exchange) {
+    let started = Instant::now();
+    let (id, peer) = (exchange.request_id().clone(), exchange.head().peer);
+    match prepare(live, &exchange) {
+        Ok((model, job)) => {
+            let mode = if job.wants_stream { "stream" } else { "whole" };
+            let arrived = exchange.arrived();
+            let outcome = live.dispatch.serve(&job, exchange);
+            log_line(&id, &format!("{peer} {model} {mode}"), &outcome, arrived);
+        }
+        Err(error) => {
+            log::info!(
+                "{id} {peer} chat answered {} in {} ms: {}",
+                error.status,
+                started.elapsed().as_millis(),
+                error.message
+            );
+            exchange.respond_error(&error);
+        }
+    }
+}
+
+fn prepare(live: &Live, exchange: &Exchange) -> Result<(ModelName, Job), ApiError> {
+    let body = exchange.take_body().ok_or_else(ApiError::internal)?;
+    if body.is_empty() {
+        return Err(ApiError::invalid_request(
+            "The request has no body. Send a JSON object with model and messages.",
+            None,
+        ));
+    }
+    let request = ChatRequest::parse(&body)?;
+    drop(body);
+    let (model, target) = live
+        .settings
+        .models
+        .resolve(&request.model)
+        .ok_or_else(|| ApiError::unknown_model(&request.model))?;
+    let meta = reply_meta(exchange.request_id(), &request.model);
+    let (wants_stream, include_usage) = (request.wants_stream(), request.wants_usage());
+    let choices = request.choices();
+    let job = Job {
+        serving: target.serving_mode(),
+        request: translate::request(request, target, &live.rules)?,
+        meta,
+        wants_stream,
+        include_usage,
+        choices,
+    };
+    Ok((model.clone(), job))
+}
+
+fn reply_meta(id: &RequestId, model: &str) -> ReplyMeta {
+    ReplyMeta {
+        id: format!("chatcmpl-{id}"),
+        created: SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs()),
+        model: model.to_owned(),
+        tool_id_seed: id.as_str().to_owned(),
+    }
+}
+
+fn log_line(id: &RequestId, what: &str, outcome: &Outcome, arrived: Instant) {
+    let account = outcome
+        .account
+        .as_ref()
+        .map_or("-", |account| account.as_str());
+    let first = outcome
+        .first_byte
+        .map_or_else(|| "-".to_owned(), |first| first.as_millis().to_string());
+    let tokens = outcome.tokens.map_or_else(
+        || "-".to_owned(),
+        |(prompt, completion)| format!("{prompt}+{completion}"),
+    );
+    let trouble = match (&outcome.trouble, outcome.status) {
+        (Some(trouble), _) => format!(": {trouble}"),
+        (None, CLIENT_LEFT) => ": the client left".to_owned(),
+        (None, _) => String::new(),
+    };
+    log::info!(
+        "{id} {what} account={account} attempts={} status={} wait={}ms first={first}ms total={}ms tokens={tokens}{trouble}",
+        outcome.attempts,
+        outcome.status,
+        outcome.waited.as_millis(),
+        arrived.elapsed().as_millis(),
+    );
+}

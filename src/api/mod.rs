@@ -1,0 +1,161 @@
+//! The front door: who may ask, what for, and where the answer is made. Health and model lists are answered at once by
+//! the thread that received them and never queue; what calls OCI goes to the workers. Never speaks to OCI itself.
+
+pub(crate) mod auth;
+mod chat;
+mod models;
+pub(crate) mod route;
+mod status;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use parking_lot::RwLock;
+
+use crate::api::route::{Route, route};
+use crate::dispatch::Dispatch;
+use crate::http::exchange::Exchange;
+use crate::http::head::Head;
+use crate::http::reply::Reply;
+use crate::names::Secret;
+use crate::openai::error::ApiError;
+use crate::translate::Rules;
+use crate::translate::models::ModelMap;
+use crate::workers::Workers;
+
+/// Who may ask for which models. Filled by the configuration.
+#[derive(Debug, Clone)]
+pub(crate) struct ApiSettings {
+    /// The clients' keys; any of them opens every door.
+    pub(crate) keys: Vec<Secret>,
+    pub(crate) models: ModelMap,
+    /// `single` or `multi`: shown by `/health`, never asked about elsewhere.
+    pub(crate) mode: &'static str,
+}
+
+/// What a reload replaces as a whole. A request keeps the one it began with.
+pub(crate) struct Live {
+    pub(crate) settings: ApiSettings,
+    pub(crate) rules: Rules,
+    pub(crate) dispatch: Dispatch,
+    /// When it was loaded, seconds since 1970: the models' `created`.
+    pub(crate) loaded: u64,
+}
+
+/// The front door's state.
+pub(crate) struct Api {
+    live: RwLock<Arc<Live>>,
+    draining: AtomicBool,
+    started: Instant,
+}
+
+/// What the workers work on: a request that calls OCI.
+pub(crate) struct Task {
+    route: Route,
+    exchange: Exchange,
+}
+
+impl Api {
+    pub(crate) fn new(live: Live, started: Instant) -> Arc<Self> {
+        Arc::new(Self {
+            live: RwLock::new(Arc::new(live)),
+            draining: AtomicBool::new(false),
+            started,
+        })
+    }
+
+    /// Swaps everything that a reload may change, at once.
+    pub(crate) fn replace(&self, live: Live) {
+        *self.live.write() = Arc::new(live);
+    }
+
+    /// From now on `/ready` says 503.
+    pub(crate) fn drain(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    fn live(&self) -> Arc<Live> {
+        Arc::clone(&self.live.read())
+    }
+
+    /// What the gate asks before it reads a body.
+    pub(crate) fn guard(&self, head: &Head) -> Option<ApiError> {
+        admit(&self.live(), head).err()
+    }
+
+    /// Answers or queues one request; never waits.
+    pub(crate) fn handle(&self, exchange: Exchange, workers: &Workers<Task>) {
+        let live = self.live();
+        // The gate has asked the same before it read the body; a reload in between may have changed the keys.
+        let route = match admit(&live, exchange.head()) {
+            Ok(route) => route,
+            Err(error) => return answer_now(exchange, &Reply::error(&error)),
+        };
+        let reply = match &route {
+            Route::Chat | Route::TestOci => {
+                if let Err(task) = workers.submit(Task { route, exchange }) {
+                    let error = ApiError::queue_full();
+                    log::info!(
+                        "{} {} refused: {}",
+                        task.exchange.request_id(),
+                        task.exchange.head().peer,
+                        error.message
+                    );
+                    answer_now(task.exchange, &Reply::error(&error));
+                }
+                return;
+            }
+            Route::Models => models::list(&live),
+            Route::Model(name) => models::one(&live, name),
+            Route::Health => status::health(self, &live),
+            Route::Ready => status::ready(self),
+            Route::Preflight => Reply::preflight(exchange.head()),
+        };
+        answer_now(exchange, &reply);
+    }
+
+    /// What a worker does with a task.
+    pub(crate) fn work(&self, task: Task) {
+        let Task { route, exchange } = task;
+        // Its client has left, or the gate has answered it: nothing may be written any more.
+        if !exchange.begin() {
+            return;
+        }
+        let live = self.live();
+        match route {
+            Route::TestOci => status::test_oci(&live, exchange),
+            Route::Chat
+            | Route::Models
+            | Route::Model(_)
+            | Route::Health
+            | Route::Ready
+            | Route::Preflight => {
+                chat::answer(&live, exchange);
+            }
+        }
+    }
+}
+
+impl Task {
+    /// Whether its client still waits for it.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.exchange.is_queued()
+    }
+}
+
+fn admit(live: &Live, head: &Head) -> Result<Route, ApiError> {
+    let route = route(head)?;
+    auth::check(head, route.access(), &live.settings.keys)?;
+    Ok(route)
+}
+
+fn answer_now(exchange: Exchange, reply: &Reply) {
+    if exchange.begin() {
+        exchange.respond(reply);
+    }
+}

@@ -1,0 +1,173 @@
+//! Paths and methods to routes. Pure.
+
+use crate::http::head::Head;
+use crate::openai::error::ApiError;
+
+/// What a request asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Route {
+    Chat,
+    Models,
+    /// One model, by the name clients use, percent-decoded.
+    Model(String),
+    Health,
+    Ready,
+    TestOci,
+    /// A CORS preflight of an API path.
+    Preflight,
+}
+
+/// Who may ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    Open,
+    Key,
+    /// A request from this machine itself, or one with a key.
+    LocalOrKey,
+}
+
+impl Route {
+    pub(crate) fn access(&self) -> Access {
+        match self {
+            Self::Chat | Self::Models | Self::Model(_) => Access::Key,
+            Self::Health | Self::Ready | Self::Preflight => Access::Open,
+            Self::TestOci => Access::LocalOrKey,
+        }
+    }
+}
+
+/// # Errors
+/// 404 for an unknown path, 405 with `Allow` for a method that the path does not take.
+pub(crate) fn route(head: &Head) -> Result<Route, ApiError> {
+    let path = head.path.trim_end_matches('/');
+    let api = path
+        .strip_prefix("/v1")
+        .filter(|rest| rest.starts_with('/'))
+        .unwrap_or(path);
+    let route = match api {
+        "/chat/completions" => Route::Chat,
+        "/models" => Route::Models,
+        _ => match (api.strip_prefix("/models/"), path) {
+            (Some(name), _) => Route::Model(percent_decoded(name)),
+            (None, "/health") => Route::Health,
+            (None, "/ready") => Route::Ready,
+            (None, "/test-oci") => Route::TestOci,
+            (None, _) => return Err(ApiError::unknown_path(&head.method, &head.path)),
+        },
+    };
+    match (head.method.as_str(), route.access()) {
+        ("OPTIONS", Access::Key) => Ok(Route::Preflight),
+        ("POST", Access::Key) if route == Route::Chat => Ok(route),
+        ("GET" | "HEAD", Access::Key | Access::Open | Access::LocalOrKey)
+            if route != Route::Chat =>
+        {
+            Ok(route)
+        }
+        (method, _) => Err(ApiError::wrong_method(method, allowed(&route))),
+    }
+}
+
+fn allowed(route: &Route) -> &'static str {
+    match route {
+        Route::Chat => "POST, OPTIONS",
+        Route::Models | Route::Model(_) => "GET, HEAD, OPTIONS",
+        Route::Health | Route::Ready | Route::TestOci | Route::Preflight => "GET, HEAD",
+    }
+}
+
+/// The value of `name` in a query, percent-decoded.
+pub(crate) fn query_value(query: Option<&str>, name: &str) -> Option<String> {
+    let pairs = query?.split('&');
+    let found = pairs
+        .filter_map(|pair| pair.split_once('='))
+        .find(|(key, _)| *key == name);
+    found.map(|(_, value)| percent_decoded(&value.replace('+', " ")))
+}
+
+/// `%2F` to `/`; what is not a pair of hex digits stays as it is, and bytes that are not UTF-8 become U+FFFD.
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        let pair = after
+            .get(..2)
+            .and_then(|pair| std::str::from_utf8(pair).ok());
+        let decoded = pair.filter(|pair| pair.bytes().all(|b| b.is_ascii_hexdigit()));
+        match decoded.and_then(|pair| u8::from_str_radix(pair, 16).ok()) {
+            Some(decoded) if byte == b'%' => {
+                bytes.push(decoded);
+                rest = after.get(2..).unwrap_or_default();
+            }
+            Some(_) | None => {
+                bytes.push(byte);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may fail")]
+mod tests {
+    use super::*;
+    use crate::http::head::Version;
+
+    fn check(method: &str, path: &str, expected: Result<Route, u16>) {
+        let head = Head {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            query: None,
+            version: Version::Http11,
+            headers: Vec::new(),
+            peer: "127.0.0.1:9".parse().unwrap(),
+        };
+        assert_eq!(
+            route(&head).map_err(|error| error.status),
+            expected,
+            "{method} {path}"
+        );
+    }
+
+    #[test]
+    fn routes() {
+        check("POST", "/v1/chat/completions", Ok(Route::Chat));
+        check("POST", "/chat/completions", Ok(Route::Chat));
+        check("POST", "/v1/chat/completions/", Ok(Route::Chat));
+        check("GET", "/v1/models", Ok(Route::Models));
+        check("HEAD", "/models", Ok(Route::Models));
+        check(
+            "GET",
+            "/v1/models/meta%2Fllama%zz",
+            Ok(Route::Model("meta/llama%zz".to_owned())),
+        );
+        check(
+            "GET",
+            "/models/grok-4",
+            Ok(Route::Model("grok-4".to_owned())),
+        );
+        check("OPTIONS", "/v1/chat/completions", Ok(Route::Preflight));
+        check("OPTIONS", "/models", Ok(Route::Preflight));
+        check("GET", "/health", Ok(Route::Health));
+        check("HEAD", "/ready", Ok(Route::Ready));
+        check("GET", "/test-oci", Ok(Route::TestOci));
+        check("GET", "/v1/health", Err(404));
+        check("GET", "/v1", Err(404));
+        check("GET", "/v1x/models", Err(404));
+        check("GET", "/", Err(404));
+        check("GET", "/v1/chat/completions", Err(405));
+        check("POST", "/v1/models", Err(405));
+        check("OPTIONS", "/health", Err(405));
+        check("DELETE", "/test-oci", Err(405));
+    }
+
+    #[test]
+    fn query_values() {
+        assert_eq!(
+            query_value(Some("a=1&model=xai.grok%2D4+x"), "model").unwrap(),
+            "xai.grok-4 x"
+        );
+        assert_eq!(query_value(Some("models=1"), "model"), None);
+        assert_eq!(query_value(None, "model"), None);
+    }
+}

@@ -1,0 +1,132 @@
+//! `/health`, `/ready` and `/test-oci`: how the program and its accounts are.
+
+use serde_json::{Value, json};
+
+use crate::api::route::query_value;
+use crate::api::{Api, Live};
+use crate::dispatch::probe::{self, Trial};
+use crate::http::exchange::Exchange;
+use crate::http::reply::Reply;
+use crate::oci::error::OciError;
+use crate::openai::chat::ChatRequest;
+use crate::openai::error::ApiError;
+use crate::translate;
+
+/// The whole of what a trial asks: a few tokens in, a few out.
+const TRIAL_MAX_TOKENS: u32 = 16;
+
+/// `GET /health`: 200 as long as the process serves.
+pub(crate) fn health(api: &Api, live: &Live) -> Reply {
+    let seats = live.dispatch.seats();
+    let healthy = seats.iter().filter(|seat| seat.is_healthy()).count();
+    let status = match healthy {
+        0 => "down",
+        some if some < seats.len() => "degraded",
+        _ => "ok",
+    };
+    let body = json!({
+        "status": status,
+        "mode": live.settings.mode,
+        "accounts": { "healthy": healthy, "total": seats.len() },
+        "version": env!("CARGO_PKG_VERSION"),
+        "uptime_seconds": api.started.elapsed().as_secs(),
+    });
+    Reply::json(200, body.to_string())
+}
+
+/// `GET /ready`: 503 while the process drains. A single account is always asked, whatever its last answer was.
+pub(crate) fn ready(api: &Api) -> Reply {
+    if api.is_draining() {
+        return Reply::error(&ApiError::draining());
+    }
+    Reply::json(200, json!({ "status": "ready" }).to_string())
+}
+
+/// `GET /test-oci?account=ID&model=NAME`: one tiny chat call an account. Called by a worker.
+pub(crate) fn test_oci(live: &Live, exchange: Exchange) {
+    let reply = match try_accounts(live, &exchange) {
+        Ok(trials) => trial_reply(&trials),
+        Err(error) => Reply::error(&error),
+    };
+    exchange.respond(&reply);
+}
+
+fn try_accounts(live: &Live, exchange: &Exchange) -> Result<Vec<Trial>, ApiError> {
+    let query = exchange.head().query.as_deref();
+    let account = query_value(query, "account");
+    if let Some(id) = &account
+        && !live
+            .dispatch
+            .seats()
+            .iter()
+            .any(|seat| seat.id.as_str() == id)
+    {
+        return Err(ApiError::unknown_account(id));
+    }
+    let model = match query_value(query, "model") {
+        Some(model) => model,
+        None => live
+            .settings
+            .models
+            .names()
+            .next()
+            .map(|name| name.as_str().to_owned())
+            .unwrap_or_default(),
+    };
+    let (_, target) = live
+        .settings
+        .models
+        .resolve(&model)
+        .ok_or_else(|| ApiError::unknown_model(&model))?;
+    let asked = json!({
+        "model": model,
+        "messages": [{ "role": "user", "content": "Say OK." }],
+        "max_tokens": TRIAL_MAX_TOKENS,
+    });
+    let request = translate::request(
+        ChatRequest::parse(asked.to_string().as_bytes())?,
+        target,
+        &live.rules,
+    )?;
+    let wanted = |id: &crate::names::AccountId| {
+        account
+            .as_ref()
+            .is_none_or(|account| id.as_str() == account)
+    };
+    Ok(live.dispatch.try_accounts(
+        wanted,
+        &target.serving_mode(),
+        &request,
+        exchange.request_id(),
+    ))
+}
+
+fn trial_reply(trials: &[Trial]) -> Reply {
+    let all_good = trials.iter().all(|trial| trial.error.is_none());
+    let accounts: Vec<Value> = trials.iter().map(trial_json).collect();
+    let body = json!({ "status": if all_good { "ok" } else { "failed" }, "accounts": accounts });
+    Reply::json(if all_good { 200 } else { 502 }, body.to_string())
+}
+
+fn trial_json(trial: &Trial) -> Value {
+    let latency = u64::try_from(trial.latency.as_millis()).unwrap_or(u64::MAX);
+    let Some(error) = &trial.error else {
+        return json!({ "account": trial.account.as_str(), "status": "ok", "latency_ms": latency });
+    };
+    let opc_request_id = match error {
+        OciError::Status(status) => status.opc_request_id.clone(),
+        OciError::Unreachable { .. }
+        | OciError::Timeout { .. }
+        | OciError::Broken { .. }
+        | OciError::Event { .. }
+        | OciError::Cancelled => None,
+    };
+    json!({
+        "account": trial.account.as_str(),
+        "status": "failed",
+        "latency_ms": latency,
+        "error": error.to_string(),
+        "opc_request_id": opc_request_id,
+        "hint": probe::hint(error),
+    })
+}
