@@ -3,6 +3,8 @@
 
 mod accounts;
 mod api;
+mod cli;
+mod config;
 mod dispatch;
 mod http;
 mod names;

@@ -1,0 +1,254 @@
+//! From an INI file to the settings of every room. The rooms own their settings' types; here is where the words of the file
+//! become those, with defaults and ranges. Knows no room's behaviour: whether a key opens or a port is free shows later.
+//! Follows the specification's §2.
+
+mod account;
+mod entries;
+mod error;
+mod file;
+mod known;
+mod multi;
+mod shared;
+mod single;
+mod value;
+mod write_back;
+
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use account::Paths;
+use error::Report;
+use shared::{Common, Keys};
+use write_back::Slot;
+
+pub(crate) use error::{ConfigError, Warning};
+
+use crate::accounts::{FleetSettings, SeatSettings};
+use crate::api::ApiSettings;
+use crate::dispatch::DispatchSettings;
+use crate::http::ListenSettings;
+use crate::names::Secret;
+use crate::oci::{ClientSettings, UpstreamSettings};
+use crate::translate::Rules;
+use crate::workers::PoolSettings;
+
+/// Largest file that is read, bytes. Thousands of accounts fit; a file given by mistake costs little time and memory.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+
+/// Which kind of file it is. After `config` nobody asks: a single file yields a fleet of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Single,
+    Multi,
+}
+
+impl Mode {
+    /// For the log and `/health`.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Single => "single",
+            Self::Multi => "multi",
+        }
+    }
+}
+
+/// Everything the file says, checked and complete.
+pub(crate) struct Settings {
+    /// `host` and `port` are the command line's defaults: whoever parsed it sets them.
+    pub(crate) listen: ListenSettings,
+    pub(crate) workers: PoolSettings,
+    pub(crate) api: ApiSettings,
+    pub(crate) rules: Rules,
+    pub(crate) dispatch: DispatchSettings,
+    #[cfg_attr(
+        not(test),
+        expect(
+            dead_code,
+            reason = "read and checked for files that will serve several accounts"
+        )
+    )]
+    pub(crate) fleet: FleetSettings,
+    pub(crate) client: ClientSettings,
+    /// The enabled ones, in the order of the file; never empty.
+    pub(crate) accounts: Vec<AccountSettings>,
+}
+
+pub(crate) struct AccountSettings {
+    /// The section's name as written (`ACCOUNT_1`), for the log line at start.
+    pub(crate) section: String,
+    pub(crate) seat: SeatSettings,
+    pub(crate) upstream: UpstreamSettings,
+}
+
+pub(crate) struct Loaded {
+    pub(crate) settings: Settings,
+    /// In the order of their lines.
+    pub(crate) warnings: Vec<Warning>,
+    pub(crate) api_key: ApiKeyOrigin,
+}
+
+/// Where the clients' key comes from, for the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ApiKeyOrigin {
+    /// The file has it.
+    Configured,
+    /// It was made just now, and stands in the file.
+    Written,
+    /// It was made just now and could not be written: show it once, it holds for this run only.
+    NotWritable { key: Secret, why: String },
+}
+
+/// Reads a file. Makes the clients' key and writes it into the file if there is none yet.
+///
+/// # Errors
+/// All problems of the file, in the order of their lines; then the file is left alone.
+pub(crate) fn load(path: &Path, mode: Mode) -> Result<Loaded, Vec<ConfigError>> {
+    reload(path, mode, None)
+}
+
+/// `load` for a process that runs. A file without a key keeps the one that was made for this run
+/// (`ApiKeyOrigin::NotWritable`), so that the clients that have it stay in.
+pub(crate) fn reload(
+    path: &Path,
+    mode: Mode,
+    made: Option<&Secret>,
+) -> Result<Loaded, Vec<ConfigError>> {
+    let bytes = read(path).map_err(|error| vec![error])?;
+    let home = home();
+    let base = path.parent().unwrap_or(Path::new(""));
+    let mut read = interpret(
+        &bytes,
+        path,
+        mode,
+        Paths {
+            base,
+            home: home.as_deref(),
+        },
+    )?;
+    let Some(slot) = read.slot else {
+        return Ok(Loaded {
+            settings: read.settings,
+            warnings: read.warnings,
+            api_key: ApiKeyOrigin::Configured,
+        });
+    };
+    let key = match made {
+        Some(key) => key.clone(),
+        None => write_back::new_key().map_err(|why| vec![ConfigError::of_file(path, why)])?,
+    };
+    let text = write_back::with_value(&bytes, &slot, key.expose());
+    let api_key = match write_back::write(path, &bytes, &text) {
+        Ok(()) => ApiKeyOrigin::Written,
+        Err(why) => ApiKeyOrigin::NotWritable {
+            key: key.clone(),
+            why,
+        },
+    };
+    read.settings.api.keys = vec![key];
+    Ok(Loaded {
+        settings: read.settings,
+        warnings: read.warnings,
+        api_key,
+    })
+}
+
+/// A file's meaning.
+struct Interpreted {
+    /// Without a key if there is a slot for one.
+    settings: Settings,
+    warnings: Vec<Warning>,
+    /// Where a new key belongs, if one must be made.
+    slot: Option<Slot>,
+}
+
+/// What the bytes of a file mean. Pure: `path` is for messages only.
+fn interpret(
+    bytes: &[u8],
+    path: &Path,
+    mode: Mode,
+    paths: Paths<'_>,
+) -> Result<Interpreted, Vec<ConfigError>> {
+    let mut report = Report::new(path);
+    let (file, strays) = file::scan(bytes);
+    match mode {
+        Mode::Single => single::refuse_multi(&file, &mut report),
+        Mode::Multi => multi::refuse_single(&file, &mut report),
+    }
+    if report.has_errors() {
+        return Err(report.into_errors());
+    }
+    for stray in strays {
+        report.error(stray.line, &stray.key, stray.problem);
+    }
+    known::check(&file, mode, &mut report);
+    let common = Common::of(&file);
+    let global = common.global(&mut report);
+    let models = common.models(&mut report);
+    let rules = common.rules(&mut report);
+    let fleet = common.fleet(&mut report);
+    let keys = common.keys(&mut report);
+    let accounts = match mode {
+        Mode::Single => single::accounts(&file, &global, paths, &mut report),
+        Mode::Multi => multi::accounts(&file, paths, &mut report),
+    };
+    if report.has_errors() {
+        return Err(report.into_errors());
+    }
+    let (keys, slot) = match keys {
+        Keys::Given(keys) => (keys, None),
+        Keys::Make => (Vec::new(), Some(Slot::of(bytes, &file, mode))),
+    };
+    let settings = Settings {
+        listen: global.listen,
+        workers: global.workers,
+        api: ApiSettings {
+            keys,
+            models,
+            mode: mode.as_str(),
+        },
+        rules,
+        dispatch: global.dispatch,
+        fleet,
+        client: global.client,
+        accounts,
+    };
+    Ok(Interpreted {
+        settings,
+        warnings: report.into_warnings(),
+        slot,
+    })
+}
+
+/// The bytes of the file, at most `MAX_FILE_BYTES`.
+fn read(path: &Path) -> Result<Vec<u8>, ConfigError> {
+    let mut bytes = Vec::new();
+    let result = std::fs::File::open(path)
+        .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes));
+    match result {
+        Ok(_) if bytes.len() as u64 > MAX_FILE_BYTES => Err(ConfigError::of_file(
+            path,
+            format!("larger than {MAX_FILE_BYTES} bytes, expected a configuration file"),
+        )),
+        Ok(_) => Ok(bytes),
+        Err(error) if error.kind() == ErrorKind::NotFound => Err(ConfigError::of_file(
+            path,
+            "no such file: copy the sample of that kind here and fill it in, or name your file with -config FILE",
+        )),
+        Err(error) => Err(ConfigError::of_file(
+            path,
+            format!(
+                "cannot be read ({error}): expected a readable file, or name another with -config FILE"
+            ),
+        )),
+    }
+}
+
+fn home() -> Option<PathBuf> {
+    let variable = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
+    std::env::var_os(variable)
+        .filter(|home| !home.is_empty())
+        .map(PathBuf::from)
+}
+
+#[cfg(test)]
+mod tests;
