@@ -5,11 +5,13 @@ mod accounts;
 mod api;
 mod cli;
 mod config;
+mod demo;
 mod dispatch;
 mod http;
 mod names;
 mod oci;
 mod openai;
+pub mod simulator;
 mod translate;
 mod workers;
 

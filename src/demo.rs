@@ -1,0 +1,227 @@
+//! Prepares `-demo`: a simulator of OCI with a made account, and a configuration that points at it, in a temporary
+//! directory of the user's own that goes away in the end. Knows neither the proxy nor how it is started; prints nothing.
+//! Follows spec §1 and the configuration format of spec §2.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ring::rand::{SecureRandom, SystemRandom};
+
+use crate::simulator::{Account, Options, Simulator};
+
+/// Accounts of the demo.
+const DEMO_ACCOUNTS: usize = 1;
+/// Pause between two words of a streamed answer: about as fast as one reads.
+const DEMO_PACE: Duration = Duration::from_millis(45);
+/// Clients' names for the models, and OCI's: one of each family that answers in its own way.
+const DEMO_MODELS: [(&str, &str); 4] = [
+    ("grok-4.3", "xai.grok-4.3"),
+    ("llama-3.3-70b", "meta.llama-3.3-70b-instruct"),
+    ("gemini-2.5-flash", "google.gemini-2.5-flash"),
+    ("gpt-oss-120b", "openai.gpt-oss-120b"),
+];
+const CONFIG_FILE: &str = "config.conf";
+
+/// A prepared demo. Dropping it stops the simulator and removes the directory.
+pub(crate) struct Demo {
+    /// The single-account configuration.
+    config_path: PathBuf,
+    /// The clients' bearer key: 32 hex digits.
+    api_key: String,
+    /// Serves until it is dropped.
+    _simulator: Simulator,
+    _directory: PrivateDirectory,
+}
+
+/// Makes everything; takes as long as an RSA key for each account.
+///
+/// # Errors
+/// What the system says when it cannot write the files or start the simulator.
+pub(crate) fn prepare() -> io::Result<Demo> {
+    let accounts: Vec<_> = (1..=DEMO_ACCOUNTS)
+        .map(made_account)
+        .collect::<io::Result<_>>()?;
+    let simulator = Simulator::start(Options {
+        accounts: accounts.clone(),
+        models: DEMO_MODELS
+            .iter()
+            .map(|(_, model)| (*model).to_owned())
+            .collect(),
+        pace: DEMO_PACE,
+        ..Options::default()
+    })?;
+    let directory = PrivateDirectory::create()?;
+    let api_key = random_hex()?;
+    for account in &accounts {
+        write_private(
+            &directory.0.join(key_file(account)),
+            &account.private_key_pem,
+        )?;
+    }
+    let first = accounts
+        .first()
+        .ok_or_else(|| io::Error::other("the demo has no account"))?;
+    let config_path = directory.0.join(CONFIG_FILE);
+    write_private(
+        &config_path,
+        &config(first, &simulator.endpoint(), &api_key),
+    )?;
+    Ok(Demo {
+        config_path,
+        api_key,
+        _simulator: simulator,
+        _directory: directory,
+    })
+}
+
+impl Demo {
+    pub(crate) fn config_path(&self) -> &Path {
+        &self.config_path
+    }
+
+    /// What to show: the key, and three commands to paste. `base_url` is the proxy's, with or without `/v1`.
+    pub(crate) fn banner(&self, base_url: &str) -> String {
+        let base = base_url.trim_end_matches('/');
+        let base = base.strip_suffix("/v1").unwrap_or(base);
+        let key = &self.api_key;
+        let [(grok, _), (llama, _), ..] = DEMO_MODELS;
+        let header = format!("-H 'Authorization: Bearer {key}'");
+        let chat =
+            format!("{base}/v1/chat/completions {header} -H 'Content-Type: application/json'");
+        format!(
+            "This is a demo: the answers come from a simulator of OCI on this machine, no account is needed.\n\
+             API key: {key}\n\
+             \n\
+             curl {base}/v1/models {header}\n\
+             curl {chat} -d '{{\"model\":\"{grok}\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hello!\"}}]}}'\n\
+             curl -N {chat} -d '{{\"model\":\"{llama}\",\"stream\":true,\"messages\":[{{\"role\":\"user\",\
+             \"content\":\"Why is the sky blue?\"}}]}}'\n"
+        )
+    }
+}
+
+fn made_account(number: usize) -> io::Result<Account> {
+    Ok(Account {
+        id: format!("DEMO_{number}"),
+        ..Account::generate()?
+    })
+}
+
+/// The key's file, beside the configuration.
+fn key_file(account: &Account) -> String {
+    format!("{}.pem", account.id)
+}
+
+fn config(account: &Account, endpoint: &str, api_key: &str) -> String {
+    let Account {
+        user,
+        fingerprint,
+        tenancy,
+        ..
+    } = account;
+    let key_file = key_file(account);
+    let mut config = format!(
+        "# Made by ociai-proxy -demo, and removed when it ends.\n\
+         [DEFAULT]\n\
+         user = {user}\n\
+         fingerprint = {fingerprint}\n\
+         key_file = {key_file}\n\
+         tenancy = {tenancy}\n\
+         region = us-chicago-1\n\
+         endpoint = {endpoint}\n\
+         api_key = {api_key}\n\
+         \n\
+         [MODELS]\n"
+    );
+    for (name, model) in DEMO_MODELS {
+        config += &format!("{name} = {model}\n");
+    }
+    config
+}
+
+/// 16 bytes of the system's random source in 32 hex digits.
+fn random_hex() -> io::Result<String> {
+    let mut bytes = [0; 16];
+    let random = SystemRandom::new();
+    random
+        .fill(&mut bytes)
+        .map_err(|_| io::Error::other("the system has no random numbers"))?;
+    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
+}
+
+/// A directory that only its owner can look into, removed with all its files on drop.
+struct PrivateDirectory(PathBuf);
+
+impl PrivateDirectory {
+    /// Its name cannot be guessed, so nobody can be there first; if somebody is, this fails.
+    fn create() -> io::Result<Self> {
+        let path = std::env::temp_dir().join(format!("ociai-proxy-demo-{}", random_hex()?));
+        let mut builder = DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&path)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for PrivateDirectory {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.0) {
+            log::debug!("demo: {} is left behind: {error}", self.0.display());
+        }
+    }
+}
+
+fn write_private(path: &Path, text: &str) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)?.write_all(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may fail")]
+
+    use super::*;
+
+    #[test]
+    fn a_demo_has_private_files_a_simulator_and_a_banner_and_cleans_up() {
+        let demo = prepare().unwrap();
+        let config = fs::read_to_string(demo.config_path()).unwrap();
+        assert!(config.contains(&format!("endpoint = {}\n", demo._simulator.endpoint())));
+        assert!(config.contains(&format!("api_key = {}\n", demo.api_key)));
+        assert!(config.contains("gpt-oss-120b = openai.gpt-oss-120b\n"));
+        assert_eq!(demo.api_key.len(), 32);
+        let directory = demo.config_path().parent().unwrap().to_owned();
+        let pem = fs::read_to_string(directory.join("DEMO_1.pem")).unwrap();
+        let account = Account::from_pem("x", &pem).unwrap();
+        assert!(config.contains(&format!("fingerprint = {}\n", account.fingerprint)));
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+            assert_eq!(mode(&directory), 0o700);
+            assert_eq!(mode(demo.config_path()), 0o600);
+            assert_eq!(mode(&directory.join("DEMO_1.pem")), 0o600);
+        }
+        let banner = demo.banner("http://127.0.0.1:8080/v1/");
+        assert_eq!(
+            banner
+                .lines()
+                .filter(|line| line.starts_with("curl "))
+                .count(),
+            3,
+            "{banner}"
+        );
+        assert!(
+            banner.contains("curl -N http://127.0.0.1:8080/v1/chat/completions -H"),
+            "{banner}"
+        );
+        drop(demo);
+        assert!(!directory.exists());
+    }
+}

@@ -1,0 +1,399 @@
+//! Decides what the pretended model answers to a checked GENERIC request: a text, tool calls, JSON, how it ends and what
+//! it costs. Pure and deterministic: the same request body gets the same answer. How the answer travels is `stream`'s
+//! and `server`'s business. Source of the shapes: reference §5, §7.
+
+use serde_json::{Value, json};
+
+use super::prose::{self, Topic};
+use super::sample::{self, Hint};
+use super::schema::items;
+
+/// Generations of one call; a request for more is answered with as many.
+const MAX_CHOICES: u64 = 16;
+/// Tool calls of one answer.
+const MAX_PARALLEL_CALLS: usize = 4;
+/// Characters of a token at most: long words and JSON are cut, so that they stream in pieces too.
+const MAX_TOKEN_CHARS: usize = 12;
+/// What a role, a tool and an attachment cost on top of their words.
+const TOKENS_PER_MESSAGE: usize = 4;
+
+/// Who made the model: the ways of answering differ. Source: reference §6.3, §7.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Vendor {
+    Meta,
+    Xai,
+    Google,
+    GptOss,
+    OpenAi,
+    Other,
+}
+
+pub(super) struct Plan {
+    pub(super) vendor: Vendor,
+    pub(super) choices: Vec<Choice>,
+    pub(super) usage: Usage,
+}
+
+pub(super) struct Choice {
+    /// Tokens; joined they are the text.
+    pub(super) reasoning: Vec<String>,
+    pub(super) text: Vec<String>,
+    pub(super) calls: Vec<Call>,
+    pub(super) finish: &'static str,
+}
+
+pub(super) struct Call {
+    /// Gemini gives none.
+    pub(super) id: Option<String>,
+    pub(super) name: String,
+    /// JSON.
+    pub(super) arguments: String,
+}
+
+/// Tokens: words, cut where they are long, and single Chinese characters.
+pub(super) struct Usage {
+    pub(super) prompt: usize,
+    pub(super) completion: usize,
+    pub(super) reasoning: usize,
+}
+
+impl Vendor {
+    pub(super) fn of(model: &str) -> Self {
+        match model.split('.').next() {
+            Some("meta") => Self::Meta,
+            Some("xai") => Self::Xai,
+            Some("google") => Self::Google,
+            Some("openai") if model.starts_with("openai.gpt-oss") => Self::GptOss,
+            Some("openai") => Self::OpenAi,
+            _ => Self::Other,
+        }
+    }
+
+    /// Only Llama ends its streams so.
+    pub(super) fn says_done(self) -> bool {
+        self == Self::Meta
+    }
+
+    fn finish_reason(self, plain: &'static str) -> &'static str {
+        match (self, plain) {
+            (Self::Google, "length") => "max_tokens",
+            (Self::Google, "tool_calls") => "stop",
+            (
+                Self::Meta | Self::Xai | Self::Google | Self::GptOss | Self::OpenAi | Self::Other,
+                reason,
+            ) => reason,
+        }
+    }
+}
+
+impl Usage {
+    /// As OCI writes it. The total counts reasoning, which the completion does not.
+    pub(super) fn to_json(&self, vendor: Vendor) -> Value {
+        let total = self.prompt + self.completion + self.reasoning;
+        let mut usage = json!({"completionTokens": self.completion, "promptTokens": self.prompt, "totalTokens": total});
+        if let (Vendor::Xai, Some(usage)) = (vendor, usage.as_object_mut()) {
+            usage.insert("promptTokensDetails".to_owned(), json!({"cachedTokens": 0}));
+        }
+        if let (true, Some(usage)) = (
+            self.reasoning > 0 || vendor == Vendor::Xai,
+            usage.as_object_mut(),
+        ) {
+            let details = json!({"reasoningTokens": self.reasoning});
+            usage.insert("completionTokensDetails".to_owned(), details);
+        }
+        usage
+    }
+}
+
+/// What a model refuses although the schema allows it: status and message. Source: reference §7.
+pub(super) fn quirk(model: &str, chat: &Value) -> Option<(u16, String)> {
+    let vendor = Vendor::of(model);
+    if vendor == Vendor::OpenAi && chat.get("maxTokens").is_some() {
+        let message = "Invalid 'maxTokens': Unsupported parameter: 'maxTokens' is not supported with this model. \
+                       Use 'maxCompletionTokens' instead.";
+        return Some((400, message.to_owned()));
+    }
+    let llama_3 = model.starts_with("meta.llama-3");
+    if llama_3 && chat.get("isParallelToolCalls") == Some(&Value::Bool(true)) {
+        return Some((
+            400,
+            format!("Model {model} does not support parameter isParallelToolCalls"),
+        ));
+    }
+    let empty_turn = |message: &Value| {
+        let speaks = items(message, "content").any(|part| part.get("text") != Some(&json!("")));
+        message.get("toolCalls").is_some() && message.get("content").is_some() && !speaks
+    };
+    if vendor == Vendor::Meta && items(chat, "messages").any(empty_turn) {
+        return Some((500, "Internal server error".to_owned())); // seen live as a NullPointerException
+    }
+    None
+}
+
+/// The answer to `chat`, a `chatRequest` that the schema allows. `seed` makes the ids of tool calls: hex digits that
+/// differ from request to request.
+pub(super) fn plan(model: &str, chat: &Value, seed: &str) -> Plan {
+    let vendor = Vendor::of(model);
+    let question = question(chat);
+    let count = chat
+        .get("numGenerations")
+        .and_then(Value::as_u64)
+        .unwrap_or(1)
+        .min(MAX_CHOICES);
+    let choices: Vec<_> = (0..usize::try_from(count).unwrap_or(1))
+        .map(|number| choice(model, chat, &question, seed, number))
+        .collect();
+    let tokens_of = |call: &Call| tokens(&call.arguments).len() + tokens(&call.name).len();
+    let usage = Usage {
+        prompt: prompt_tokens(chat),
+        completion: choices
+            .iter()
+            .map(|choice| choice.text.len() + choice.calls.iter().map(tokens_of).sum::<usize>())
+            .sum(),
+        reasoning: choices.iter().map(|choice| choice.reasoning.len()).sum(),
+    };
+    Plan {
+        vendor,
+        choices,
+        usage,
+    }
+}
+
+fn choice(model: &str, chat: &Value, question: &str, seed: &str, number: usize) -> Choice {
+    let vendor = Vendor::of(model);
+    let mut reasoning = match reasons(model, chat) {
+        true => tokens(&prose::reasoning(question)),
+        false => Vec::new(),
+    };
+    let calls = calls(vendor, chat, question, &format!("{number:x}{seed}"));
+    if !calls.is_empty() {
+        let finish = vendor.finish_reason("tool_calls");
+        return Choice {
+            reasoning,
+            text: Vec::new(),
+            calls,
+            finish,
+        };
+    }
+    let mut text = text(model, chat, question, number);
+    let stops = items(chat, "stop").filter_map(Value::as_str);
+    if let Some(end) = stops.filter_map(|stop| text.find(stop)).min() {
+        text.truncate(end);
+    }
+    let mut text = tokens(&text);
+    let limit = |name| {
+        let tokens = chat.get(name).and_then(Value::as_u64).unwrap_or(u64::MAX);
+        usize::try_from(tokens).unwrap_or(usize::MAX)
+    };
+    // The newer limit includes what the model thinks, the older one does not.
+    let all = limit("maxCompletionTokens");
+    let room = limit("maxTokens").min(all.saturating_sub(reasoning.len()));
+    let finish = if text.len() > room { "length" } else { "stop" };
+    reasoning.truncate(all);
+    text.truncate(room);
+    Choice {
+        reasoning,
+        text,
+        calls,
+        finish: vendor.finish_reason(finish),
+    }
+}
+
+fn reasons(model: &str, chat: &Value) -> bool {
+    let effort = chat.get("reasoningEffort").and_then(Value::as_str);
+    model.starts_with("xai.grok-3-mini")
+        || (model.starts_with("xai.grok-4.3") && effort.is_some_and(|effort| effort != "NONE"))
+}
+
+/// Tools are called when the user spoke last and `toolChoice` is not NONE: the one that `toolChoice` names, else the
+/// first. Once, or once for every city that the user names, or twice if the user says "twice"; a request that forbids
+/// parallel calls gets one. After a tool's result comes a text, even with REQUIRED, so that a conversation ends.
+fn calls(vendor: Vendor, chat: &Value, question: &str, seed: &str) -> Vec<Call> {
+    let word = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
+    if last_role(chat) != "USER" {
+        return Vec::new();
+    }
+    let choice = chat.get("toolChoice");
+    let named = choice.and_then(|choice| choice.get("name"));
+    let mut tools = items(chat, "tools");
+    let tool = match word(choice.and_then(|choice| choice.get("type"))).as_str() {
+        "NONE" => None,
+        "FUNCTION" => tools.find(|tool| tool.get("name") == named),
+        _ => tools.next(),
+    };
+    let Some(tool) = tool else { return Vec::new() };
+    let mut cities = sample::cities(question);
+    if cities.is_empty() {
+        cities.push("Paris");
+    }
+    if let (1, Some(city), true) = (cities.len(), cities.first().copied(), wants_two(question)) {
+        cities.push(city);
+    }
+    let parallel = chat.get("isParallelToolCalls") != Some(&Value::Bool(false));
+    cities.truncate(if parallel { MAX_PARALLEL_CALLS } else { 1 });
+    let schema = tool
+        .get("parameters")
+        .cloned()
+        .unwrap_or_else(|| json!({"type": "object"}));
+    let call = |(number, city): (usize, &str)| Call {
+        id: call_id(vendor, seed, number),
+        name: word(tool.get("name")),
+        arguments: sample::fill(&schema, &Hint { question, city }, false).to_string(),
+    };
+    cities.into_iter().enumerate().map(call).collect()
+}
+
+fn wants_two(question: &str) -> bool {
+    question.to_lowercase().contains("twice") || question.contains("两次")
+}
+
+/// In the vendor's own form. Source: reference §6.3, fixtures.
+fn call_id(vendor: Vendor, seed: &str, number: usize) -> Option<String> {
+    let digits = |count: usize| {
+        format!("{number:x}{seed}")
+            .chars()
+            .take(count)
+            .collect::<String>()
+    };
+    match vendor {
+        Vendor::Google => None,
+        Vendor::Meta | Vendor::GptOss => Some(format!("chatcmpl-tool-{}", digits(16))),
+        Vendor::Xai => Some(format!("call_{}", digits(8))),
+        Vendor::OpenAi | Vendor::Other => Some(format!("call_{}", digits(24))),
+    }
+}
+
+fn text(model: &str, chat: &Value, question: &str, number: usize) -> String {
+    let results: Vec<_> = results(chat)
+        .iter()
+        .rev()
+        .map(|message| text_of(message))
+        .collect();
+    let attachments = attachments(chat);
+    let topic = Topic {
+        model,
+        question,
+        attachments: &attachments,
+        results: &results,
+        choice: number,
+    };
+    let words = prose::answer(&topic);
+    let format = chat.get("responseFormat");
+    let schema = format
+        .and_then(|format| format.get("jsonSchema"))
+        .and_then(|json| json.get("schema"));
+    match format
+        .and_then(|format| format.get("type"))
+        .and_then(Value::as_str)
+    {
+        Some("JSON_OBJECT") => json!({"answer": words, "simulated": true}).to_string(),
+        Some("JSON_SCHEMA") => {
+            let city = sample::cities(question).first().copied().unwrap_or("Paris");
+            let any = json!({"type": "object"});
+            sample::fill(schema.unwrap_or(&any), &Hint { question, city }, true).to_string()
+        }
+        Some(_) | None => words,
+    }
+}
+
+fn last_role(chat: &Value) -> &str {
+    let last = items(chat, "messages").last();
+    last.and_then(|message| message.get("role"))
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+}
+
+fn is_from(message: &Value, role: &str) -> bool {
+    message.get("role").and_then(Value::as_str) == Some(role)
+}
+
+/// The results of tools at the end of the conversation, the last one first.
+fn results(chat: &Value) -> Vec<&Value> {
+    let messages: Vec<_> = items(chat, "messages").collect();
+    messages
+        .into_iter()
+        .rev()
+        .take_while(|message| is_from(message, "TOOL"))
+        .collect()
+}
+
+fn last_from_user(chat: &Value) -> Option<&Value> {
+    items(chat, "messages")
+        .filter(|message| is_from(message, "USER"))
+        .last()
+}
+
+fn question(chat: &Value) -> String {
+    last_from_user(chat).map(text_of).unwrap_or_default()
+}
+
+/// The text parts of a message, a space between them.
+fn text_of(message: &Value) -> String {
+    let texts = items(message, "content").filter_map(|part| part.get("text")?.as_str());
+    texts.collect::<Vec<_>>().join(" ")
+}
+
+fn attachments(chat: &Value) -> Vec<(&'static str, usize)> {
+    const KINDS: [(&str, &str); 4] = [
+        ("IMAGE", "image"),
+        ("DOCUMENT", "document"),
+        ("VIDEO", "video"),
+        ("AUDIO", "audio recording"),
+    ];
+    let count = |kind: &str| {
+        let parts = last_from_user(chat)
+            .into_iter()
+            .flat_map(|message| items(message, "content"));
+        parts
+            .filter(|part| part.get("type").and_then(Value::as_str) == Some(kind))
+            .count()
+    };
+    let found = KINDS.iter().map(|(kind, name)| (*name, count(kind)));
+    found.filter(|(_, count)| *count > 0).collect()
+}
+
+fn prompt_tokens(chat: &Value) -> usize {
+    let message = |message: &Value| {
+        let parts = items(message, "content")
+            .filter(|part| part.get("text").is_none())
+            .count();
+        let calls: usize = items(message, "toolCalls")
+            .map(|call| tokens(&call.to_string()).len())
+            .sum();
+        tokens(&text_of(message)).len() + calls + TOKENS_PER_MESSAGE * (1 + parts)
+    };
+    let tools: usize = items(chat, "tools")
+        .map(|tool| tokens(&tool.to_string()).len())
+        .sum();
+    items(chat, "messages").map(message).sum::<usize>() + tools
+}
+
+/// Cuts a text into tokens that make the text again when joined: a word with the spaces before it, at most
+/// `MAX_TOKEN_CHARS` at a time; a Chinese character alone.
+pub(super) fn tokens(text: &str) -> Vec<String> {
+    let mut tokens = Vec::new();
+    let mut token = String::new();
+    let (mut length, mut in_word) = (0, false);
+    for letter in text.chars() {
+        let space = letter.is_whitespace();
+        let han = prose::is_han(letter);
+        if length > 0 && ((space && in_word) || han || length >= MAX_TOKEN_CHARS) {
+            tokens.push(std::mem::take(&mut token));
+            (length, in_word) = (0, false);
+        }
+        token.push(letter);
+        length += 1;
+        in_word |= !space;
+        if han {
+            tokens.push(std::mem::take(&mut token));
+            (length, in_word) = (0, false);
+        }
+    }
+    if !token.is_empty() {
+        tokens.push(token);
+    }
+    tokens
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,246 @@
+//! What the pretended model decides.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
+use super::*;
+
+const GROK: &str = "xai.grok-4.3";
+
+fn user(text: &str) -> Value {
+    json!({"role": "USER", "content": [{"type": "TEXT", "text": text}]})
+}
+
+/// A request with one question and further fields.
+fn chat(question: &str, more: Value) -> Value {
+    let mut chat = json!({"apiFormat": "GENERIC", "messages": [user(question)], "maxTokens": 1000});
+    let more = more.as_object().unwrap().clone();
+    chat.as_object_mut().unwrap().extend(more);
+    chat
+}
+
+fn weather() -> Value {
+    json!([
+        {"type": "FUNCTION", "name": "get_weather", "parameters": {"type": "object",
+            "properties": {"city": {"type": "string"}}, "required": ["city"]}},
+        {"type": "FUNCTION", "name": "get_time"}
+    ])
+}
+
+fn first(model: &str, chat: &Value) -> Choice {
+    plan(model, chat, "0123456789abcdef0123456789abcdef")
+        .choices
+        .swap_remove(0)
+}
+
+#[test]
+fn tokens_join_to_the_text_and_are_short() {
+    let text = "  Hello,  world!\n天空是 a verylongwordthatiscut 蓝色。";
+    let tokens = tokens(text);
+    assert_eq!(tokens.concat(), text);
+    assert!(
+        tokens
+            .iter()
+            .all(|token| token.chars().count() <= MAX_TOKEN_CHARS)
+    );
+    assert!(tokens.contains(&"天".to_owned()), "{tokens:?}");
+}
+
+#[test]
+fn the_limit_cuts_the_answer_and_says_so() {
+    for (model, reason) in [(GROK, "length"), ("google.gemini-2.5-flash", "max_tokens")] {
+        let choice = first(model, &chat("why?", json!({"maxTokens": 3})));
+        assert_eq!((choice.text.len(), choice.finish), (3, reason));
+    }
+    let thinking = json!({"maxCompletionTokens": 5, "reasoningEffort": "LOW"});
+    let choice = first(GROK, &chat("why?", thinking));
+    assert_eq!(
+        (choice.reasoning.len(), choice.text.len(), choice.finish),
+        (5, 0, "length")
+    );
+    let choice = first(GROK, &chat("why?", json!({})));
+    assert_eq!(choice.finish, "stop");
+    let stopped = first(GROK, &chat("why?", json!({"stop": ["only a"]})));
+    assert_eq!(stopped.text.concat(), "You asked: \"why?\". I am ");
+}
+
+#[test]
+fn tools_are_called_as_the_request_chooses() {
+    let calls = |question: &str, more: Value| {
+        let mut more = more;
+        more.as_object_mut()
+            .unwrap()
+            .insert("tools".to_owned(), weather());
+        let choice = first(GROK, &chat(question, more));
+        let calls = choice
+            .calls
+            .into_iter()
+            .map(|call| format!("{} {}", call.name, call.arguments));
+        calls.collect::<Vec<_>>()
+    };
+    let paris = r#"get_weather {"city":"Paris"}"#;
+    let rome = r#"get_weather {"city":"Rome"}"#;
+    assert_eq!(calls("hm", json!({})), [paris]);
+    assert_eq!(
+        calls("hm", json!({"toolChoice": {"type": "REQUIRED"}})),
+        [paris]
+    );
+    assert!(calls("hm", json!({"toolChoice": {"type": "NONE"}})).is_empty());
+    let named = json!({"toolChoice": {"type": "FUNCTION", "name": "get_time"}});
+    assert_eq!(calls("hm", named), ["get_time {}"]);
+    assert_eq!(calls("Rome or Paris?", json!({})), [rome, paris]);
+    assert_eq!(calls("Rome, twice", json!({})), [rome, rome]);
+    assert_eq!(
+        calls("Rome, twice", json!({"isParallelToolCalls": false})),
+        [rome]
+    );
+}
+
+#[test]
+fn ids_of_calls_differ_and_gemini_has_none() {
+    let both = chat("Rome or Paris?", json!({"tools": weather()}));
+    for model in [
+        GROK,
+        "meta.llama-3.3-70b-instruct",
+        "openai.gpt-oss-120b",
+        "openai.gpt-5",
+    ] {
+        let choice = first(model, &both);
+        let ids: Vec<_> = choice
+            .calls
+            .iter()
+            .map(|call| call.id.clone().unwrap())
+            .collect();
+        assert_eq!(ids.len(), 2);
+        assert_ne!(ids.first(), ids.last());
+        assert_eq!(choice.finish, "tool_calls");
+    }
+    let choice = first("google.gemini-2.5-pro", &both);
+    assert!(choice.calls.iter().all(|call| call.id.is_none()));
+    assert_eq!(choice.finish, "stop");
+}
+
+#[test]
+fn a_result_of_a_tool_is_told() {
+    let mut chat = chat(
+        "Weather in Rome?",
+        json!({"tools": weather(), "toolChoice": {"type": "REQUIRED"}}),
+    );
+    let messages = chat
+        .pointer_mut("/messages")
+        .unwrap()
+        .as_array_mut()
+        .unwrap();
+    messages.push(json!({"role": "ASSISTANT", "toolCalls": [
+        {"id": "1", "type": "FUNCTION", "name": "get_weather", "arguments": "{}"}]}));
+    messages.push(
+        json!({"role": "TOOL", "toolCallId": "1", "content": [{"type": "TEXT", "text": "18C"}]}),
+    );
+    messages.push(
+        json!({"role": "TOOL", "toolCallId": "2", "content": [{"type": "TEXT", "text": "sunny"}]}),
+    );
+    let choice = first(GROK, &chat);
+    assert!(choice.calls.is_empty());
+    assert!(
+        choice
+            .text
+            .concat()
+            .starts_with("The tool says: 18C; sunny.")
+    );
+}
+
+#[test]
+fn json_formats_give_json() {
+    let text = first(
+        GROK,
+        &chat("x", json!({"responseFormat": {"type": "JSON_OBJECT"}})),
+    )
+    .text;
+    assert!(
+        serde_json::from_str::<Value>(&text.concat())
+            .unwrap()
+            .get("answer")
+            .is_some()
+    );
+    let schema = json!({"type": "object", "required": ["a", "b"], "additionalProperties": false,
+        "properties": {"a": {"type": "integer"}, "b": {"type": "array", "items": {"type": "boolean"}}}});
+    let format = json!({"type": "JSON_SCHEMA", "jsonSchema": {"name": "n", "schema": schema}});
+    let text = first(GROK, &chat("x", json!({"responseFormat": format}))).text;
+    assert_eq!(
+        serde_json::from_str::<Value>(&text.concat()).unwrap(),
+        json!({"a": 1, "b": [true]})
+    );
+}
+
+#[test]
+fn attachments_are_noticed_and_choices_differ() {
+    let mut request = chat("what is it?", json!({"numGenerations": 3}));
+    let parts = request
+        .pointer_mut("/messages/0/content")
+        .unwrap()
+        .as_array_mut()
+        .unwrap();
+    parts.push(json!({"type": "IMAGE", "imageUrl": {"url": "data:image/png;base64,AAAA"}}));
+    let plan = plan(GROK, &request, "00");
+    let texts: Vec<_> = plan
+        .choices
+        .iter()
+        .map(|choice| choice.text.concat())
+        .collect();
+    assert_eq!(texts.len(), 3);
+    assert!(
+        texts
+            .iter()
+            .all(|text| text.contains("you attached 1 image. ")),
+        "{texts:?}"
+    );
+    assert_ne!(texts.first(), texts.last());
+    let tokens: usize = plan.choices.iter().map(|choice| choice.text.len()).sum();
+    assert_eq!(plan.usage.completion, tokens);
+}
+
+#[test]
+fn reasoning_comes_from_the_models_that_show_it() {
+    let effort = json!({"reasoningEffort": "HIGH"});
+    let check = |model, more: &Value, expected: bool| {
+        let choice = first(model, &chat("x = 5?", more.clone()));
+        assert_eq!(!choice.reasoning.is_empty(), expected, "{model} {more}");
+    };
+    check("xai.grok-3-mini", &json!({}), true);
+    check(GROK, &effort, true);
+    check(GROK, &json!({}), false);
+    check(GROK, &json!({"reasoningEffort": "NONE"}), false);
+    check("meta.llama-3.3-70b-instruct", &effort, false);
+}
+
+#[test]
+fn models_have_their_quirks() {
+    let status = |model, chat: &Value| quirk(model, chat).map(|(status, _)| status);
+    let plain = chat("x", json!({}));
+    assert_eq!(status("openai.gpt-5", &plain), Some(400));
+    assert_eq!(status("openai.gpt-oss-120b", &plain), None);
+    let parallel = chat("x", json!({"isParallelToolCalls": true}));
+    assert_eq!(status("meta.llama-3.3-70b-instruct", &parallel), Some(400));
+    assert_eq!(
+        status("meta.llama-4-scout-17b-16e-instruct", &parallel),
+        None
+    );
+    let turn = |content: Value| {
+        let mut chat = chat("x", json!({}));
+        let mut message = json!({"role": "ASSISTANT", "toolCalls": [{"id": "1"}]});
+        if !content.is_null() {
+            message
+                .as_object_mut()
+                .unwrap()
+                .insert("content".to_owned(), content);
+        }
+        chat.pointer_mut("/messages")
+            .unwrap()
+            .as_array_mut()
+            .unwrap()
+            .push(message);
+        status("meta.llama-3.3-70b-instruct", &chat)
+    };
+    assert_eq!(turn(json!([{"type": "TEXT", "text": ""}])), Some(500));
+    assert_eq!(turn(json!([{"type": "TEXT", "text": "."}])), None);
+    assert_eq!(turn(Value::Null), None);
+}

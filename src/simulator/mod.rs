@@ -1,0 +1,232 @@
+//! A fake OCI Generative AI service on loopback: the demo and the black-box tests use the same one.
+//!
+//! It is a second opinion on the proxy, so it shares no code with it: its own HTTP on std sockets, its own check of
+//! request signatures with the public keys of made accounts, its own strict schema. Follows the OCI API 20231130:
+//! `POST /20231130/actions/chat` in the GENERIC format, streamed or not, and `GET /20231130/models`, both on one port;
+//! anything else is 404.
+//!
+//! # What it answers
+//! Every request must be signed (else 401), well-formed (else 400) and for a model that it serves (else 404). Then a
+//! `Script` is played, if a test left one; otherwise the pretended model answers, the same to the same request:
+//! - a text that depends on the question (greetings, code, Chinese, everything else), cut at `maxTokens`, a token being
+//!   a word or a Chinese character; `numGenerations` times;
+//! - JSON for `responseFormat` JSON_OBJECT and JSON_SCHEMA, with the schema's properties filled in;
+//! - a call of the first tool, or of the one that `toolChoice` names, when the user spoke last and `toolChoice` is not
+//!   NONE, its arguments made from the tool's schema: one call for every city that the user names, two if the user says
+//!   "twice", one if `isParallelToolCalls` is false. After a tool's result it answers with a text about that result;
+//! - `reasoningContent` from `xai.grok-3-mini*` always, from `xai.grok-4.3` when `reasoningEffort` is given.
+//!
+//! Streams are framed as the vendors' are: `[DONE]` from `meta.*` only, usage in an event of its own and only if asked,
+//! tool calls whole or in pieces. `openai.*` (without gpt-oss) refuses `maxTokens`, Llama 3 `isParallelToolCalls: true`,
+//! and Llama fails on an assistant's turn with tool calls and empty content.
+
+mod account;
+mod answer;
+mod connection;
+mod prose;
+mod sample;
+mod schema;
+mod script;
+mod server;
+mod state;
+mod stream;
+mod verify;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+pub use account::Account;
+pub use script::{Framing, Gate, Script, Step};
+
+use state::Shared;
+use verify::Keyring;
+
+/// How long `drop` waits for the simulator's threads, all in all about twice this.
+const STOP_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long the wake-up call of the accepting thread may take.
+const WAKE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A running simulator. Dropping it stops it, closes its connections and ends its threads, within seconds.
+pub struct Simulator {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    accepting: Option<JoinHandle<Vec<JoinHandle<()>>>>,
+}
+
+/// How to start a simulator. `Default`: no accounts, a Grok, a Llama, a Gemini and a gpt-oss, no pace, a free port.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Who may call. Requests of others are answered 401.
+    pub accounts: Vec<Account>,
+    /// Names of the models that it serves, and OCIDs of dedicated endpoints. Who made a model, and so how it answers,
+    /// is read from the name.
+    pub models: Vec<String>,
+    /// Pause before each event of a stream. Zero in tests; some 40 ms are a pleasure to read.
+    pub pace: Duration,
+    /// A loopback address; port 0 takes a free one.
+    pub address: SocketAddr,
+}
+
+/// A request as it arrived; recorded before it is answered.
+#[derive(Debug, Clone)]
+pub struct Recorded {
+    pub method: String,
+    /// Path and query as sent.
+    pub target: String,
+    /// Names in lower case, values as sent, in the order of arrival.
+    pub headers: Vec<(String, String)>,
+    pub body: Arc<[u8]>,
+    /// The id of the account that its `keyId` names, if that is known.
+    pub account: Option<String>,
+    /// What is wrong with its signature; `None`: it is good.
+    pub refusal: Option<String>,
+    /// When it had arrived with its whole body.
+    pub when: Instant,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let models = [
+            "xai.grok-4.3",
+            "meta.llama-3.3-70b-instruct",
+            "google.gemini-2.5-flash",
+            "openai.gpt-oss-120b",
+        ];
+        Self {
+            accounts: Vec::new(),
+            models: models.map(str::to_owned).to_vec(),
+            pace: Duration::ZERO,
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        }
+    }
+}
+
+impl Recorded {
+    /// The first value of a header, whose name is given in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        connection::find(&self.headers, name)
+    }
+
+    /// Whether its signature is good.
+    pub fn is_signed(&self) -> bool {
+        self.refusal.is_none()
+    }
+}
+
+impl Simulator {
+    /// Listens and serves until it is dropped.
+    ///
+    /// # Errors
+    /// `InvalidInput` for an address that is not loopback, `InvalidData` for an account without a usable key, and what
+    /// the system says when it cannot listen or start a thread.
+    pub fn start(options: Options) -> io::Result<Self> {
+        if !options.address.ip().is_loopback() {
+            let why = "the simulator serves on loopback only";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        }
+        let mut keyring = Keyring::new();
+        for account in &options.accounts {
+            keyring.add(account.key_id(), account.id.clone(), account.public_key()?);
+        }
+        let listener = TcpListener::bind(options.address)?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared::new(keyring, options.models, options.pace));
+        let their = Arc::clone(&shared);
+        let accepting = thread::Builder::new()
+            .name("simulator-accept".to_owned())
+            .spawn(move || server::accept_all(&listener, &their))?;
+        log::debug!("simulator: listening on {address}");
+        Ok(Self {
+            shared,
+            address,
+            accepting: Some(accepting),
+        })
+    }
+
+    /// Base URL of both planes, such as `http://127.0.0.1:40123`: for `endpoint` in a configuration.
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The latest requests, oldest first: up to 4096, with up to 64 MiB of bodies.
+    pub fn requests(&self) -> Vec<Recorded> {
+        self.shared.recorded()
+    }
+
+    /// How many requests there were in all.
+    pub fn total_requests(&self) -> u64 {
+        self.shared.total_requests()
+    }
+
+    /// Connections that neither side has closed, idle ones included.
+    pub fn open_connections(&self) -> usize {
+        self.shared.open_connections()
+    }
+
+    /// Chat calls being answered now: from the request's last byte to the answer's. One whose client hangs up ends at
+    /// once while it waits, and otherwise with the next write.
+    pub fn active_calls(&self) -> usize {
+        self.shared.active_calls()
+    }
+
+    /// Adds a script to the queue: each is used for one chat call, in order, whatever its account. Only calls with a
+    /// good signature and a good request take one; the model may be unknown, and the format may be COHERE or COHEREV2,
+    /// which without a script are refused.
+    pub fn enqueue(&self, script: Script) {
+        self.shared.enqueue(script);
+    }
+
+    /// What a chat call gets when the queue is empty; `None`: the pretended model's answer.
+    pub fn set_default(&self, script: Option<Script>) {
+        self.shared.set_default(script);
+    }
+
+    /// As `set_default`, for one account, and stronger: for a test in which one account fails and others do not.
+    pub fn set_for_account(&self, account: &str, script: Option<Script>) {
+        self.shared.set_for_account(account, script);
+    }
+
+    /// What every request for the list of models gets, if its signature is good; `None`: the list.
+    pub fn set_control(&self, script: Option<Script>) {
+        self.shared.set_control(script);
+    }
+
+    /// Waits until `what` is true, at most `timeout`, and says whether it is. It is asked at every change in the
+    /// simulator, and now and then, so it may also be about something else.
+    pub fn wait_for(&self, mut what: impl FnMut(&Self) -> bool, timeout: Duration) -> bool {
+        self.shared.wait_for(|| what(self), timeout)
+    }
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        self.shared.stop();
+        let Some(accepting) = self.accepting.take() else {
+            return;
+        };
+        // It sleeps in `accept`, and std can wake it only with a connection. One is enough, and a second one could reach
+        // somebody else, who took over the port.
+        drop(TcpStream::connect_timeout(&self.address, WAKE_TIMEOUT));
+        if !self
+            .shared
+            .wait_for(|| accepting.is_finished(), STOP_TIMEOUT)
+        {
+            log::debug!("simulator: the accepting thread does not end, and is left behind");
+            return;
+        }
+        let all_gone = || self.shared.open_connections() == 0;
+        if !self.shared.wait_for(all_gone, STOP_TIMEOUT) {
+            log::debug!("simulator: connections do not end, and are left behind");
+            return;
+        }
+        for thread in accepting.join().unwrap_or_default() {
+            drop(thread.join()); // a thread that panicked has said so already
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,225 @@
+//! What the simulator's threads share: who is connected, what came in, which scripts wait. One lock, held only for
+//! short steps without I/O, and a condvar that tells of every change. Knows no HTTP.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::{Shutdown, TcpStream};
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+
+use super::Recorded;
+use super::script::Script;
+use super::verify::Keyring;
+
+/// Connections at once; a further one is closed at once.
+pub(super) const MAX_CONNECTIONS: usize = 4096;
+/// Requests that are remembered, and the bytes of their bodies; the oldest are forgotten first.
+const MAX_RECORDED: usize = 4096;
+const MAX_RECORDED_BYTES: usize = 64 * 1024 * 1024;
+/// Scripts that may wait; further ones are ignored.
+const MAX_SCRIPTS: usize = 100_000;
+/// How often a waiting test looks even if nothing is reported: its condition may be about something else.
+const LOOK_TICK: Duration = Duration::from_millis(20);
+
+pub(super) struct Shared {
+    pub(super) keyring: Keyring,
+    pub(super) models: Vec<String>,
+    /// Between two events of a stream.
+    pub(super) pace: Duration,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    stopping: bool,
+    /// Grows with every change.
+    generation: u64,
+    connections: HashMap<u64, TcpStream>,
+    accepted: u64,
+    active_calls: usize,
+    recorded: VecDeque<Recorded>,
+    recorded_bytes: usize,
+    total_requests: u64,
+    queued: VecDeque<Script>,
+    default: Option<Script>,
+    by_account: HashMap<String, Script>,
+    control: Option<Script>,
+}
+
+/// A chat call being answered; over when it is dropped.
+pub(super) struct ActiveCall<'a>(&'a Shared);
+
+/// A connection in the register; out of it when this is dropped.
+pub(super) struct Registered<'a> {
+    shared: &'a Shared,
+    number: u64,
+}
+
+impl Shared {
+    pub(super) fn new(keyring: Keyring, models: Vec<String>, pace: Duration) -> Self {
+        let (state, changed) = (Mutex::default(), Condvar::new());
+        Self {
+            keyring,
+            models,
+            pace,
+            state,
+            changed,
+        }
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.state.lock();
+        state.generation += 1;
+        let result = change(&mut state);
+        drop(state);
+        self.changed.notify_all();
+        result
+    }
+
+    /// Registers a connection; `None` if there are too many, or the simulator stops. The handle is there to close it.
+    pub(super) fn register(&self, handle: TcpStream) -> Option<u64> {
+        self.change(|state| {
+            if state.stopping || state.connections.len() >= MAX_CONNECTIONS {
+                return None;
+            }
+            state.accepted += 1;
+            state.connections.insert(state.accepted, handle);
+            Some(state.accepted)
+        })
+    }
+
+    /// Takes over a registered connection: it leaves the register with the guard.
+    pub(super) fn registered(&self, number: u64) -> Registered<'_> {
+        Registered {
+            shared: self,
+            number,
+        }
+    }
+
+    pub(super) fn begin_call(&self) -> ActiveCall<'_> {
+        self.change(|state| state.active_calls += 1);
+        ActiveCall(self)
+    }
+
+    pub(super) fn record(&self, request: Recorded) {
+        self.change(|state| {
+            state.total_requests += 1;
+            state.recorded_bytes += request.body.len();
+            state.recorded.push_back(request);
+            while state.recorded.len() > MAX_RECORDED || state.recorded_bytes > MAX_RECORDED_BYTES {
+                let Some(oldest) = state.recorded.pop_front() else {
+                    break;
+                };
+                state.recorded_bytes -= oldest.body.len();
+            }
+        });
+    }
+
+    /// The script for a chat call of this account, if there is one.
+    pub(super) fn next_script(&self, account: &str) -> Option<Script> {
+        self.change(|state| {
+            let next = state.queued.pop_front();
+            next.or_else(|| {
+                state
+                    .by_account
+                    .get(account)
+                    .or(state.default.as_ref())
+                    .cloned()
+            })
+        })
+    }
+
+    pub(super) fn control_script(&self) -> Option<Script> {
+        self.state.lock().control.clone()
+    }
+
+    pub(super) fn enqueue(&self, script: Script) {
+        self.change(|state| {
+            if state.queued.len() < MAX_SCRIPTS {
+                state.queued.push_back(script);
+            } else {
+                log::debug!("simulator: {MAX_SCRIPTS} scripts wait already, one more is ignored");
+            }
+        });
+    }
+
+    pub(super) fn set_default(&self, script: Option<Script>) {
+        self.change(|state| state.default = script);
+    }
+
+    pub(super) fn set_for_account(&self, account: &str, script: Option<Script>) {
+        self.change(|state| match script {
+            Some(script) => drop(state.by_account.insert(account.to_owned(), script)),
+            None => drop(state.by_account.remove(account)),
+        });
+    }
+
+    pub(super) fn set_control(&self, script: Option<Script>) {
+        self.change(|state| state.control = script);
+    }
+
+    pub(super) fn recorded(&self) -> Vec<Recorded> {
+        self.state.lock().recorded.iter().cloned().collect()
+    }
+
+    pub(super) fn total_requests(&self) -> u64 {
+        self.state.lock().total_requests
+    }
+
+    pub(super) fn open_connections(&self) -> usize {
+        self.state.lock().connections.len()
+    }
+
+    pub(super) fn active_calls(&self) -> usize {
+        self.state.lock().active_calls
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.state.lock().stopping
+    }
+
+    /// From now on nobody is let in, and everybody's connection is closed: a thread that reads, writes or waits on one
+    /// wakes up.
+    pub(super) fn stop(&self) {
+        self.change(|state| {
+            state.stopping = true;
+            for handle in state.connections.values() {
+                drop(handle.shutdown(Shutdown::Both)); // it may be closed already
+            }
+        });
+    }
+
+    /// Waits until `what` is true, at most `timeout`, and says whether it is. `what` runs without the lock.
+    pub(super) fn wait_for(&self, mut what: impl FnMut() -> bool, timeout: Duration) -> bool {
+        let deadline = Instant::now() + timeout;
+        loop {
+            let seen = self.state.lock().generation;
+            if what() {
+                return true;
+            }
+            let now = Instant::now();
+            if now >= deadline {
+                return false;
+            }
+            let mut state = self.state.lock();
+            if state.generation == seen {
+                self.changed
+                    .wait_until(&mut state, deadline.min(now + LOOK_TICK));
+            }
+        }
+    }
+}
+
+impl Drop for ActiveCall<'_> {
+    fn drop(&mut self) {
+        self.0.change(|state| state.active_calls -= 1);
+    }
+}
+
+impl Drop for Registered<'_> {
+    fn drop(&mut self) {
+        self.shared
+            .change(|state| drop(state.connections.remove(&self.number)));
+    }
+}
