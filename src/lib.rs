@@ -1,5 +1,29 @@
 //! ociai-proxy: the OpenAI API in front of Oracle Cloud (OCI) Generative AI.
-#![allow(dead_code, unused_imports, reason = "rooms are being furnished")]
+//!
+//! Two edges talk to the world: `http` to clients, `oci` upstream. Everything that decides is a pure core between them:
+//! time, randomness and bytes come in as arguments, decisions go out as values. `dispatch` joins edges and cores.
+//!
+//! A streaming chat request, one thread after one hand-over, no callbacks:
+//!
+//! | # | step | room |
+//! |---|---|---|
+//! | 0 | the gate: head, guard, body, ticket, inner connection to tiny_http | `http` |
+//! | 1 | `Listener::recv` gives the `Exchange` to a control thread | `http` |
+//! | 2 | `Api::handle`: health and models are answered here and never queue | `api` |
+//! | 3 | `Workers::submit`: full means 503 at once; from here on a worker has it | `workers` |
+//! | 4 | `chat::answer`: parse, resolve the model, `translate::request` -> `Job` | `api`, `translate` |
+//! | 5 | `Dispatch::serve` -> `Slots::acquire`: a `Lease`, or wait in line | `dispatch` |
+//! | 6 | `attempt::run` -> `Upstream::open`: envelope, signature, send, first event | `oci` |
+//! | 7 | `Exchange::start_stream` is the commit: no other answer is possible afterwards | `http` |
+//! | 8 | each event: `StreamTranslator::push` -> chunks -> `EventStream::send` | `translate`, `http` |
+//! | 9 | `EventStream::finish`, the slot is freed, one log line | `dispatch`, `api` |
+//!
+//! Invariants: nobody behind the gate waits for a client's bytes; a ticket is answered by exactly one side; nothing is
+//! repeated after the commit; a truncated answer never looks whole; every wait, buffer, queue and thread has a bound with
+//! a name; a secret is never shown.
+//!
+//! Map: `cli` argv, `config` the file, `logger` the log, `life` signals and limits, `names` the newtypes, `accounts` what
+//! an account is set to, `openai` what clients speak, `simulator` a fake OCI for `-demo` and the tests, `demo` the demo.
 
 mod accounts;
 mod api;
@@ -8,11 +32,94 @@ mod config;
 mod demo;
 mod dispatch;
 mod http;
+mod life;
+mod logger;
 mod names;
 mod oci;
 mod openai;
+mod server;
 pub mod simulator;
 mod translate;
 mod workers;
 
-pub fn run() {}
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::time::Instant;
+
+use crate::cli::Cli;
+use crate::config::Mode;
+use crate::server::{Server, Source};
+
+/// Exit code for a start that failed: a bad configuration, a key that does not load, a port in use.
+const FAILED: u8 = 1;
+
+/// Runs the program with the arguments that follow its name in `args`; returns its exit code.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
+    let started = Instant::now();
+    let cli = match cli::parse(args.into_iter().skip(1)) {
+        Ok(cli) => cli,
+        Err(exit) => {
+            print(&exit.stdout);
+            complain(exit.stderr.trim_end());
+            return exit.code;
+        }
+    };
+    logger::start();
+    life::raise_file_limit();
+    let result = if cli.demo {
+        run_demo(cli, started)
+    } else {
+        serve(cli, started)
+    };
+    match result {
+        Ok(()) => 0,
+        Err(problems) => {
+            for problem in problems {
+                complain(&problem);
+            }
+            FAILED
+        }
+    }
+}
+
+fn serve(cli: Cli, started: Instant) -> Result<(), Vec<String>> {
+    let mode = if cli.multi_account {
+        Mode::Multi
+    } else {
+        Mode::Single
+    };
+    let source = Source {
+        path: cli.config_path().to_owned(),
+        mode,
+    };
+    Server::start(source, &cli.host, cli.port, started)?
+        .run()
+        .map_err(|error| vec![error.to_string()])
+}
+
+/// The same program in front of a simulated OCI that it starts itself.
+fn run_demo(cli: Cli, started: Instant) -> Result<(), Vec<String>> {
+    let demo =
+        demo::prepare().map_err(|error| vec![format!("the demo cannot be prepared: {error}")])?;
+    let source = Source {
+        path: demo.config_path().to_owned(),
+        mode: Mode::Single,
+    };
+    let server = Server::start(source, &cli.host, cli.port, started)?;
+    print(&demo.banner(&format!("http://localhost:{}", server.port())));
+    server.run().map_err(|error| vec![error.to_string()])
+}
+
+/// To standard output. That it is closed is no reason to stop.
+fn print(text: &str) {
+    let _ = io::stdout().write_all(text.as_bytes());
+}
+
+/// One line to standard error, without the log's date: it is for who started the program.
+fn complain(line: &(impl Display + ?Sized)) {
+    let line = line.to_string();
+    if !line.is_empty() {
+        let _ = writeln!(io::stderr(), "{line}");
+    }
+}

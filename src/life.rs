@@ -1,0 +1,105 @@
+//! The process: its limits, its signals and how it waits for its end. SIGTERM and SIGINT ask it to stop, a second one
+//! stops it at once, SIGHUP asks for a reload. Knows nothing of what it keeps alive.
+
+use std::io;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How often a drain looks whether it is done.
+const TICK: Duration = Duration::from_millis(20);
+
+/// Lets the process open as many files as the system allows it: a request under way costs four.
+#[cfg(unix)]
+pub(crate) fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // Refused in some sandboxes; then the soft limit stays, and the gate lives with it.
+    let _ = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: maximum,
+            maximum,
+        },
+    );
+}
+
+#[cfg(not(unix))]
+pub(crate) fn raise_file_limit() {}
+
+/// The signals that this program listens to, from the moment this is made.
+pub(crate) struct Signals {
+    #[cfg(unix)]
+    inner: signal_hook::iterator::Signals,
+}
+
+#[cfg(unix)]
+impl Signals {
+    /// # Errors
+    /// The signals cannot be watched.
+    pub(crate) fn watch() -> io::Result<Self> {
+        use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+        Ok(Self {
+            inner: signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGTERM])?,
+        })
+    }
+
+    /// Waits for the signal to stop, and calls `reload` at each SIGHUP before it.
+    pub(crate) fn until_stop(&mut self, reload: impl Fn()) {
+        for signal in self.inner.forever() {
+            if signal != signal_hook::consts::SIGHUP {
+                return;
+            }
+            reload();
+        }
+    }
+
+    /// From now on the next signal to stop ends the process at once.
+    ///
+    /// # Errors
+    /// No thread can be had to wait for it.
+    pub(crate) fn stop_at_once(mut self) -> io::Result<()> {
+        thread::Builder::new()
+            .name("second-signal".to_owned())
+            .spawn(move || {
+                if self
+                    .inner
+                    .forever()
+                    .any(|signal| signal != signal_hook::consts::SIGHUP)
+                {
+                    log::info!("Stopped at once by a second signal");
+                    std::process::exit(1);
+                }
+            })?;
+        Ok(())
+    }
+}
+
+#[cfg(not(unix))]
+impl Signals {
+    pub(crate) fn watch() -> io::Result<Self> {
+        Ok(Self {})
+    }
+
+    /// Without signals only the system ends the process.
+    pub(crate) fn until_stop(&mut self, _reload: impl Fn()) {
+        loop {
+            thread::park();
+        }
+    }
+
+    pub(crate) fn stop_at_once(self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Waits until `is_done`; `false` if `limit` passed first.
+pub(crate) fn wait_until(is_done: impl Fn() -> bool, limit: Duration) -> bool {
+    let deadline = Instant::now() + limit;
+    while !is_done() {
+        if Instant::now() >= deadline {
+            return false;
+        }
+        thread::sleep(TICK);
+    }
+    true
+}

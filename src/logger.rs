@@ -1,0 +1,80 @@
+//! The log: one line a record to stderr, `2025/08/05 21:23:25 message`, local time. Levels do not show: a warning says
+//! so in its words. Other crates' records are left out.
+
+use std::io::{self, LineWriter};
+
+use log::{LevelFilter, Log, Metadata, Record};
+use simplelog::{ConfigBuilder, WriteLogger};
+use time::macros::format_description;
+
+/// Starts the log. Must be called before any thread is started: the local time zone cannot be read safely afterwards,
+/// and the log would be in UTC.
+pub(crate) fn start() {
+    let mut config = ConfigBuilder::new();
+    config
+        .set_time_format_custom(format_description!(
+            "[year]/[month]/[day] [hour]:[minute]:[second]"
+        ))
+        .set_max_level(LevelFilter::Off)
+        .set_target_level(LevelFilter::Off)
+        .set_thread_level(LevelFilter::Off)
+        .set_location_level(LevelFilter::Off)
+        .add_filter_allow_str("ociai_proxy");
+    // Without a usable time zone it is UTC.
+    let _ = config.set_time_offset_to_local();
+    let inner = WriteLogger::new(
+        LevelFilter::Info,
+        config.build(),
+        LineWriter::new(io::stderr()),
+    );
+    // Fails only if a log was started before; then that one goes on.
+    if log::set_boxed_logger(Box::new(OneLine { inner })).is_ok() {
+        log::set_max_level(LevelFilter::Info);
+    }
+}
+
+/// Keeps each record on one line whatever is in it: neither a client nor an upstream can forge lines of the log, or send
+/// commands to the terminal that shows it.
+struct OneLine<L> {
+    inner: L,
+}
+
+impl<L: Log> Log for OneLine<L> {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        self.inner.enabled(metadata)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        let text = one_line(&record.args().to_string());
+        let metadata = record.metadata().clone();
+        self.inner.log(
+            &Record::builder()
+                .metadata(metadata)
+                .args(format_args!("{text}"))
+                .build(),
+        );
+    }
+
+    fn flush(&self) {
+        self.inner.flush();
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_stays_on_its_line() {
+        assert_eq!(
+            one_line("a\nb\r\n\u{1b}[31mc 中文\u{85}"),
+            "a b   [31mc 中文 "
+        );
+    }
+}

@@ -1,0 +1,314 @@
+//! The wiring: settings to rooms, rooms to each other, and the order in which they start and stop. The only place that
+//! knows all of them.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::api::{Api, Live, Task};
+use crate::config::{self, ApiKeyOrigin, Loaded, Mode, Settings};
+use crate::dispatch::Dispatch;
+use crate::http::{ListenSettings, Listener};
+use crate::life::{self, Signals};
+use crate::oci::{Client, Upstream};
+use crate::workers::{PoolSettings, Workers};
+
+/// Threads that take requests from the client edge. They never wait for anybody, so two are plenty on any machine.
+const CONTROL_THREADS: usize = 2;
+/// Longest wait for running and queued requests after the listener has closed.
+const DRAIN_LIMIT: Duration = Duration::from_secs(30);
+
+/// Where the settings come from.
+pub(crate) struct Source {
+    pub(crate) path: PathBuf,
+    pub(crate) mode: Mode,
+}
+
+/// The running program.
+pub(crate) struct Server {
+    source: Source,
+    api: Arc<Api>,
+    listener: Arc<Listener>,
+    workers: Arc<Workers<Task>>,
+    signals: Signals,
+    /// What a reload cannot change.
+    fixed: Fixed,
+    /// A clients' key that was made for this run because the file cannot be written.
+    made_key: Option<crate::names::Secret>,
+}
+
+/// Settings that only a restart changes.
+struct Fixed {
+    listen: ListenSettings,
+    pool: PoolSettings,
+    drain_delay: Duration,
+}
+
+impl Server {
+    /// Reads the configuration, opens the account, binds the port and starts all threads. Ready when it returns.
+    ///
+    /// # Errors
+    /// Every problem, one line each.
+    pub(crate) fn start(
+        source: Source,
+        host: &str,
+        port: u16,
+        started: Instant,
+    ) -> Result<Self, Vec<String>> {
+        let loaded = config::load(&source.path, source.mode).map_err(lines)?;
+        report(&loaded, &source);
+        let made_key = match loaded.api_key {
+            ApiKeyOrigin::NotWritable { key, .. } => Some(key),
+            ApiKeyOrigin::Configured | ApiKeyOrigin::Written => None,
+        };
+        let mut settings = loaded.settings;
+        settings.listen.host = host.to_owned();
+        settings.listen.port = port;
+        let fixed = Fixed {
+            listen: settings.listen.clone(),
+            pool: settings.workers,
+            drain_delay: settings.listen.drain_delay,
+        };
+        let api = Api::new(open(settings, &source)?, started);
+        // Watched before the port is open: a signal that comes early is not lost.
+        let signals = Signals::watch().map_err(one_line("signals cannot be watched"))?;
+        let workers =
+            start_workers(&api, fixed.pool).map_err(one_line("the workers cannot be started"))?;
+        let guard = Arc::clone(&api);
+        let listener = Listener::bind(&fixed.listen, Arc::new(move |head| guard.guard(head)))
+            .map_err(|error| vec![bind_problem(&fixed.listen, &error)])?;
+        let server = Self {
+            source,
+            api,
+            listener: Arc::new(listener),
+            workers,
+            signals,
+            fixed,
+            made_key,
+        };
+        if server.source.mode == Mode::Single {
+            log::info!("Starting server on port {}", server.port());
+        }
+        server
+            .start_control_threads()
+            .map_err(one_line("the control threads cannot be started"))?;
+        Ok(server)
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.listener.address().port()
+    }
+
+    /// Serves until a signal asks to stop, then drains.
+    ///
+    /// # Errors
+    /// No thread can be had to wait for the second signal.
+    pub(crate) fn run(mut self) -> io::Result<()> {
+        let (source, made_key) = (&self.source, self.made_key.as_ref());
+        let (api, fixed) = (&self.api, &self.fixed);
+        self.signals
+            .until_stop(|| reload(source, made_key, api, fixed));
+        log::info!(
+            "Stopping: running and queued requests are finished first; a second signal stops at once"
+        );
+        self.signals.stop_at_once()?;
+        self.api.drain();
+        thread::sleep(self.fixed.drain_delay);
+        self.listener.close();
+        let is_done = || self.listener.connections() == 0 && self.workers.load() == 0;
+        if !life::wait_until(is_done, DRAIN_LIMIT) {
+            log::warn!(
+                "warning: some requests did not end within {} s and are cut off",
+                DRAIN_LIMIT.as_secs()
+            );
+        }
+        self.listener.stop();
+        log::info!("Stopped");
+        Ok(())
+    }
+
+    fn start_control_threads(&self) -> io::Result<()> {
+        for _ in 0..CONTROL_THREADS {
+            let (listener, api, workers) = (
+                Arc::clone(&self.listener),
+                Arc::clone(&self.api),
+                Arc::clone(&self.workers),
+            );
+            thread::Builder::new()
+                .name("control".to_owned())
+                .spawn(move || {
+                    while let Some(exchange) = listener.recv() {
+                        api.handle(exchange, &workers);
+                    }
+                })?;
+        }
+        Ok(())
+    }
+}
+
+fn start_workers(api: &Arc<Api>, pool: PoolSettings) -> io::Result<Arc<Workers<Task>>> {
+    let api = Arc::clone(api);
+    Workers::start(pool, Task::is_waiting, move |task| api.work(task)).map(Arc::new)
+}
+
+/// What the settings say, ready to serve: loads the key and checks its fingerprint.
+fn open(settings: Settings, source: &Source) -> Result<Live, Vec<String>> {
+    let [account] = settings.accounts.as_slice() else {
+        return Err(vec![format!(
+            "{}: {} accounts are enabled, and this version serves one: set enabled = false in all [ACCOUNT_...] sections but one",
+            source.path.display(),
+            settings.accounts.len()
+        )]);
+    };
+    match source.mode {
+        Mode::Single => {
+            log::info!("Loaded {} models from config", settings.api.models.len());
+            log::info!(
+                "Initializing OCI client for region {}",
+                account.upstream.region
+            );
+        }
+        Mode::Multi => {
+            log::info!("OCI AI 代理服务启动...");
+            log::info!("多账户模式: true");
+            log::info!("初始化多账户模式...");
+            let seat = &account.seat;
+            log::info!(
+                "加载账户配置: {} (权重: {}, 最大并发: {})",
+                account.section,
+                seat.weight,
+                seat.max_concurrency
+            );
+        }
+    }
+    let upstream =
+        Upstream::new(&account.upstream, &Client::new(&settings.client)).map_err(|error| {
+            vec![format!(
+                "{}: account {}: {error}",
+                source.path.display(),
+                account.seat.id
+            )]
+        })?;
+    if source.mode == Mode::Single {
+        log::info!("OCI client initialized successfully");
+    }
+    let dispatch = Dispatch::new(settings.dispatch, &account.seat, upstream);
+    let loaded = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
+    Ok(Live {
+        settings: settings.api,
+        rules: settings.rules,
+        dispatch,
+        loaded,
+    })
+}
+
+/// SIGHUP: all of the new file, or nothing of it.
+fn reload(source: &Source, made_key: Option<&crate::names::Secret>, api: &Api, fixed: &Fixed) {
+    let result = config::reload(&source.path, source.mode, made_key)
+        .map_err(lines)
+        .and_then(|loaded| {
+            report(&loaded, source);
+            for key in fixed.differences(&loaded.settings) {
+                log::warn!(
+                    "warning: {key} changed in {}: it needs a restart",
+                    source.path.display()
+                );
+            }
+            open(loaded.settings, source)
+        });
+    match result {
+        Ok(live) => {
+            api.replace(live);
+            log::info!("Reloaded {}", source.path.display());
+        }
+        Err(problems) => {
+            for problem in problems {
+                log::error!("error: {problem}");
+            }
+            log::error!(
+                "error: {} was not reloaded; everything goes on as before",
+                source.path.display()
+            );
+        }
+    }
+}
+
+impl Fixed {
+    /// The keys whose new values a reload cannot bring into force.
+    fn differences(&self, new: &Settings) -> Vec<&'static str> {
+        let (old, listen) = (&self.listen, &new.listen);
+        let changes = [
+            (
+                "global_max_concurrency",
+                self.pool.workers != new.workers.workers,
+            ),
+            ("queue_size", self.pool.queue_size != new.workers.queue_size),
+            ("queue_timeout", old.queue_timeout != listen.queue_timeout),
+            (
+                "max_connections",
+                old.max_connections != listen.max_connections,
+            ),
+            (
+                "max_request_bytes",
+                old.max_request_bytes != listen.max_request_bytes,
+            ),
+            (
+                "max_body_memory",
+                old.max_body_memory != listen.max_body_memory,
+            ),
+            ("drain_delay", self.drain_delay != listen.drain_delay),
+        ];
+        changes
+            .into_iter()
+            .filter(|(_, changed)| *changed)
+            .map(|(key, _)| key)
+            .collect()
+    }
+}
+
+/// What the operator should know about a file that loads.
+fn report(loaded: &Loaded, source: &Source) {
+    for warning in &loaded.warnings {
+        log::warn!("warning: {warning}");
+    }
+    match &loaded.api_key {
+        ApiKeyOrigin::Configured => {}
+        ApiKeyOrigin::Written => log::info!(
+            "An API key was made for the clients: read it as api_key in {}",
+            source.path.display()
+        ),
+        ApiKeyOrigin::NotWritable { key, why } => log::warn!(
+            "warning: {} cannot be written ({why}): for this run only, the clients' API key is {}",
+            source.path.display(),
+            key.expose()
+        ),
+    }
+}
+
+fn bind_problem(listen: &ListenSettings, error: &io::Error) -> String {
+    let place = format!("{}:{}", listen.host, listen.port);
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            format!("{place} is in use by another program: choose another port with -port N")
+        }
+        io::ErrorKind::PermissionDenied => {
+            format!("{place} is not allowed for this user: choose a port above 1023 with -port N")
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            format!("{place} is no address of this machine: choose another with -host ADDR")
+        }
+        _ => format!("cannot listen on {place}: {error}"),
+    }
+}
+
+fn lines<T: ToString>(problems: Vec<T>) -> Vec<String> {
+    problems.iter().map(ToString::to_string).collect()
+}
+
+fn one_line(what: &'static str) -> impl Fn(io::Error) -> Vec<String> {
+    move |error| vec![format!("{what}: {error}")]
+}

@@ -1,0 +1,14 @@
+//! The built program as a black box: started as its users start it, in front of the simulator, and looked at through its
+//! sockets, its log and its exit code. Servers bind port 0 on loopback; every wait is for a condition, with a deadline.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail"
+)]
+
+mod harness;
+mod smoke;
+mod tidy;
