@@ -27,7 +27,8 @@ pub(crate) struct Workers<T> {
     /// For the sweep; the threads have their own.
     receiver: Receiver<T>,
     is_waiting: fn(&T) -> bool,
-    sweeping: Mutex<()>,
+    /// One submitter at a time: what a sweep takes out must find its place again.
+    submitting: Mutex<()>,
     busy: Arc<AtomicUsize>,
 }
 
@@ -67,7 +68,7 @@ impl<T: Send + 'static> Workers<T> {
             sender,
             receiver,
             is_waiting,
-            sweeping: Mutex::new(()),
+            submitting: Mutex::new(()),
             busy,
         })
     }
@@ -75,6 +76,7 @@ impl<T: Send + 'static> Workers<T> {
     /// Queues an item, or hands it back if `queue_size` items wait. Never blocks. Items that nobody wants any more do
     /// not count: they are swept out when the queue is full.
     pub(crate) fn submit(&self, item: T) -> Result<(), T> {
+        let _alone = self.submitting.lock();
         match self.sender.try_send(item) {
             Ok(()) => Ok(()),
             Err(TrySendError::Disconnected(item)) => Err(item),
@@ -90,16 +92,14 @@ impl<T: Send + 'static> Workers<T> {
         self.receiver.len() + self.busy.load(Ordering::Acquire)
     }
 
-    /// Goes through the queue once and keeps, in order, what is still waiting.
+    /// Goes through the queue once and keeps, in order, what is still waiting. Only for who holds `submitting`.
     fn sweep(&self) {
-        let _one_at_a_time = self.sweeping.lock();
         for _ in 0..self.receiver.len() {
             let Ok(item) = self.receiver.try_recv() else {
                 return;
             };
             if (self.is_waiting)(&item) {
-                // There is room: one was taken out, and only `submit` puts in. If another was faster, the item is
-                // dropped, which answers it as an error of ours rather than losing it.
+                // There is room: one was taken out, and nobody else puts in.
                 let _ = self.sender.try_send(item);
             }
         }

@@ -110,6 +110,7 @@ impl Gate {
 
     pub(crate) fn stop(&self) {
         self.stopped.store(true, Ordering::Release);
+        self.inner.current().remove();
     }
 
     fn accept(self: &Arc<Self>, listener: &TcpListener) {

@@ -74,6 +74,15 @@ impl Inner {
 }
 
 impl Bound {
+    /// Removes what it has on disk; nothing can be handed over any more.
+    pub(crate) fn remove(&self) {
+        match &self.address {
+            #[cfg(unix)]
+            Address::Unix(dir) => dir.remove(),
+            Address::Loopback(_) => {}
+        }
+    }
+
     #[cfg(unix)]
     fn open() -> io::Result<Self> {
         let unix = PrivateDir::create().and_then(|dir| {
@@ -210,13 +219,17 @@ impl PrivateDir {
     fn socket(&self) -> std::path::PathBuf {
         self.0.join("s")
     }
+
+    fn remove(&self) {
+        // What cannot be removed is an empty directory in the temporary one.
+        let _ = std::fs::remove_file(self.socket());
+        let _ = std::fs::remove_dir(&self.0);
+    }
 }
 
 #[cfg(unix)]
 impl Drop for PrivateDir {
     fn drop(&mut self) {
-        // What cannot be removed is an empty directory in the temporary one.
-        let _ = std::fs::remove_file(self.socket());
-        let _ = std::fs::remove_dir(&self.0);
+        self.remove();
     }
 }
