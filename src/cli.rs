@@ -63,7 +63,7 @@ struct Flags {
     #[argh(option, arg_name = "ADDR", from_str_fn(non_empty))]
     host: Option<String>,
 
-    /// needs no account: a simulated OCI with three of them
+    /// needs no account: starts a simulated OCI to talk to
     #[argh(switch)]
     demo: bool,
 

@@ -61,6 +61,8 @@ pub(super) struct Report {
     path: PathBuf,
     errors: Vec<ConfigError>,
     warnings: Vec<Warning>,
+    /// Those of the warnings that may be the reason of an error.
+    hints: Vec<ConfigError>,
 }
 
 impl Report {
@@ -69,6 +71,7 @@ impl Report {
             path: path.to_owned(),
             errors: Vec::new(),
             warnings: Vec::new(),
+            hints: Vec::new(),
         }
     }
 
@@ -87,14 +90,25 @@ impl Report {
         }
     }
 
+    /// A warning that is told along with errors: a misspelt key is why another one is missing.
+    pub(super) fn hint(&mut self, line: usize, key: &str, problem: impl Into<String>) {
+        let problem = problem.into();
+        self.warn(line, key, problem.clone());
+        if self.hints.len() < MAX_FOUND {
+            self.hints.push(self.found(line, key, problem));
+        }
+    }
+
     pub(super) fn has_errors(&self) -> bool {
         !self.errors.is_empty()
     }
 
-    /// The errors in the order of their lines.
+    /// The errors in the order of their lines, and the hints among them.
     pub(super) fn into_errors(mut self) -> Vec<ConfigError> {
+        let too_many = self.errors.len() == MAX_FOUND;
+        self.errors.append(&mut self.hints);
         self.errors.sort_by_key(|error| error.line);
-        if self.errors.len() == MAX_FOUND {
+        if too_many {
             let problem = format!("{MAX_FOUND} problems, further ones are not shown");
             self.errors.push(ConfigError::of_file(&self.path, problem));
         }

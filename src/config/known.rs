@@ -147,7 +147,7 @@ fn check_keys(section: &Section, known: &[&str], mode: Mode, report: &mut Report
             (None, Some(near)) => format!("unknown key {place}, ignored; did you mean {near}?"),
             (None, None) => format!("unknown key {place}, ignored"),
         };
-        report.warn(entry.line, &shown(&entry.name), notice);
+        report.hint(entry.line, &shown(&entry.name), notice);
     }
 }
 
