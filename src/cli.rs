@@ -55,7 +55,7 @@ struct Flags {
     #[argh(option, arg_name = "FILE", from_str_fn(non_empty))]
     config: Option<String>,
 
-    /// the file has several accounts: [ACCOUNT_1], [ACCOUNT_2]
+    /// the file is a multi-account one
     #[argh(switch)]
     multi_account: bool,
 

@@ -8,7 +8,7 @@ use super::file::{File, Section, shown};
 /// Longest name that is compared with the known ones, bytes.
 const MAX_COMPARED: usize = 64;
 
-/// OCI's credentials: [DEFAULT], or an account's section.
+/// OCI's credentials: `[DEFAULT]`, or an account's section.
 const CREDENTIALS: &[&str] = &[
     "user",
     "fingerprint",
@@ -21,7 +21,7 @@ const CREDENTIALS: &[&str] = &[
     "endpoint",
     "control_endpoint",
 ];
-/// [DEFAULT], before the first section, or [GLOBAL].
+/// `[DEFAULT]`, before the first section, or `[GLOBAL]`.
 const SHARED: &[&str] = &[
     "api_key",
     "force_non_stream",
