@@ -103,3 +103,104 @@ fn push_event(text: &mut Vec<u8>, data: &str) {
     text.extend_from_slice(data.as_bytes());
     text.extend_from_slice(b"\n\n");
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may fail")]
+mod tests {
+    use parking_lot::Mutex;
+
+    use super::*;
+    use crate::http::body::{Body, Budget};
+    use crate::http::head::{self, Parsed};
+    use crate::names::RequestId;
+
+    /// What the client would have read.
+    #[derive(Clone, Default)]
+    struct Wire(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Wire {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn stream(chunked: bool, now: Instant) -> (EventStream, Arc<Ticket>, Wire) {
+        let peer = "127.0.0.1:9".parse().unwrap();
+        let parsed = head::parse(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", peer).unwrap();
+        let Parsed::Whole { head, .. } = parsed else {
+            unreachable!("the head is whole")
+        };
+        let body = Body::empty(&Budget::new(0));
+        let ticket = Ticket::new(head, body, RequestId::new("id"), now);
+        assert!(ticket.begin());
+        let wire = Wire::default();
+        let writer = Box::new(wire.clone());
+        (
+            EventStream::new(Arc::clone(&ticket), writer, chunked, now),
+            ticket,
+            wire,
+        )
+    }
+
+    fn text(wire: &Wire) -> String {
+        String::from_utf8(std::mem::take(&mut *wire.0.lock())).unwrap()
+    }
+
+    #[test]
+    fn an_event_is_one_chunk_and_a_whole_stream_ends_properly() {
+        let t0 = Instant::now();
+        let (mut events, ticket, wire) = stream(true, t0);
+        events.send(&["1".to_owned(), "2".to_owned()], t0).unwrap();
+        assert_eq!(text(&wire), "12\r\ndata: 1\n\ndata: 2\n\n\r\n");
+        events.send(&[], t0).unwrap();
+        assert_eq!(text(&wire), "");
+        events.finish(&["3".to_owned()], t0).unwrap();
+        assert_eq!(
+            text(&wire),
+            "17\r\ndata: 3\n\ndata: [DONE]\n\n\r\n0\r\n\r\n"
+        );
+        assert!(ticket.is_whole());
+    }
+
+    #[test]
+    fn silence_is_broken_by_a_comment_and_only_silence() {
+        let (t0, second) = (Instant::now(), Duration::from_secs(1));
+        let (mut events, _ticket, wire) = stream(false, t0);
+        events.keep_alive(15 * second, t0 + 14 * second).unwrap();
+        assert_eq!(text(&wire), "");
+        events.keep_alive(15 * second, t0 + 15 * second).unwrap();
+        assert_eq!(text(&wire), ": keep-alive\n\n");
+        events.keep_alive(15 * second, t0 + 29 * second).unwrap();
+        events.send(&["x".to_owned()], t0 + 29 * second).unwrap();
+        events.keep_alive(15 * second, t0 + 43 * second).unwrap();
+        assert_eq!(text(&wire), "data: x\n\n");
+    }
+
+    #[test]
+    fn a_failed_stream_has_neither_done_nor_a_last_chunk() {
+        let t0 = Instant::now();
+        let (events, ticket, wire) = stream(true, t0);
+        events.fail(&ApiError::internal(), t0);
+        let sent = text(&wire);
+        assert!(sent.contains("data: {\"error\":{"), "{sent}");
+        assert!(
+            !sent.contains("[DONE]") && !sent.contains("0\r\n\r\n"),
+            "{sent}"
+        );
+        assert!(!ticket.is_whole());
+    }
+
+    #[test]
+    fn a_client_that_left_gets_no_end() {
+        let t0 = Instant::now();
+        let (events, ticket, wire) = stream(true, t0);
+        ticket.leave();
+        assert!(events.finish(&[], t0).is_err());
+        assert_eq!(text(&wire), "");
+    }
+}
