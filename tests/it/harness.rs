@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -110,12 +110,16 @@ impl Proxy {
 
     /// Starts it in a directory that has all it needs.
     pub(crate) fn in_dir(dir: TempDir, more_args: &[&str]) -> Self {
-        let mut child = program(dir.path())
+        let mut command = program(dir.path());
+        command
             .args(["-port", "0", "-host", "127.0.0.1"])
-            .args(more_args)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+            .args(more_args);
+        Self::spawn(dir, command)
+    }
+
+    /// Starts a whole command, made by [`program`] for `dir`, and waits until it listens.
+    pub(crate) fn spawn(dir: TempDir, mut command: Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(Vec::new()));
         let (lines, stderr) = (Arc::clone(&log), child.stderr.take().unwrap());
         thread::spawn(move || {
@@ -193,6 +197,20 @@ impl Proxy {
             status.is_some()
         });
         status.unwrap()
+    }
+
+    pub(crate) fn stdout(&mut self) -> ChildStdout {
+        self.child.stdout.take().unwrap()
+    }
+
+    /// The one log line of the chat that got this answer.
+    pub(crate) fn line_of(&self, response: &Response) -> String {
+        let id = response.header("x-request-id").unwrap();
+        let is_it = |line: &&String| line.contains(id) && line.contains(" attempts=");
+        eventually("the line of a request", || {
+            self.log().iter().any(|line| is_it(&line))
+        });
+        self.log().iter().find(is_it).unwrap().clone()
     }
 }
 
@@ -392,6 +410,7 @@ impl Client {
                 read
             }
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => 0,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => self.fill(),
             Err(error) => panic!("no byte within {DEADLINE:?}: {error}"),
         }
     }
@@ -437,6 +456,20 @@ impl Response {
         assert!(error["type"].is_string() && error.contains_key("param"));
         assert_eq!(error["code"].as_str(), code, "{json}");
         assert!(self.header("x-request-id").is_some_and(|id| id.len() == 32));
+    }
+
+    /// The chunks of a stream that ended well: `[DONE]` came once, and nothing after it.
+    #[track_caller]
+    pub(crate) fn chunks(&self) -> Vec<serde_json::Value> {
+        assert_eq!(self.status, 200, "{}", self.text());
+        let mut events = self.events();
+        assert!(
+            self.whole && events.pop().as_deref() == Some("[DONE]"),
+            "{}",
+            self.text()
+        );
+        let parse = |event: &String| serde_json::from_str(event).unwrap();
+        events.iter().map(parse).collect()
     }
 }
 

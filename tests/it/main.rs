@@ -9,6 +9,7 @@
     reason = "a test may fail"
 )]
 
+mod endpoints;
 mod harness;
 mod smoke;
 mod tidy;
