@@ -9,6 +9,7 @@
     reason = "a test may fail"
 )]
 
+mod chat;
 mod endpoints;
 mod harness;
 mod smoke;
