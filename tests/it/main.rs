@@ -13,4 +13,5 @@ mod chat;
 mod endpoints;
 mod harness;
 mod smoke;
+mod stream;
 mod tidy;
