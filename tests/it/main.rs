@@ -11,6 +11,7 @@
 
 mod chat;
 mod endpoints;
+mod faults;
 mod harness;
 mod smoke;
 mod stream;
