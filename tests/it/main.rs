@@ -14,5 +14,6 @@ mod endpoints;
 mod faults;
 mod harness;
 mod smoke;
+mod start;
 mod stream;
 mod tidy;
