@@ -13,6 +13,7 @@ mod chat;
 mod endpoints;
 mod faults;
 mod harness;
+mod life;
 mod smoke;
 mod start;
 mod stream;
