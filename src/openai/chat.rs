@@ -186,6 +186,11 @@ pub(crate) struct ApproximateLocation {
 impl ChatRequest {
     /// Reads a request's body. Errors: 400 with the path of the field at fault in `param`.
     pub(crate) fn parse(body: &[u8]) -> Result<Self, ApiError> {
+        // serde would take an array's items for the fields, in the order in which they stand here.
+        if body.trim_ascii_start().starts_with(b"[") {
+            let message = "the body is not a chat request: expected an object";
+            return Err(ApiError::invalid_request(message, None));
+        }
         let request: Self = serde_json::from_slice(body).map_err(|error| explain(body, &error))?;
         request.check()?;
         Ok(request)

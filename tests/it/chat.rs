@@ -339,6 +339,7 @@ fn a_wrong_request_is_refused_and_told_which_field_is_wrong() {
         (String::new(), None),
         ("{".to_owned(), None),
         ("not json".to_owned(), None),
+        ("[]".to_owned(), None),
         ("{}".to_owned(), Some("model")),
         (format!("{{{hello}}}"), Some("model")),
         (r#"{"model":"grok"}"#.to_owned(), Some("messages")),

@@ -154,6 +154,8 @@ fn what_is_no_json_or_no_object_is_refused_as_a_whole() {
         "7",
         "null",
         "\"x\"",
+        "[]",
+        r#" ["m",[{"role":"user","content":"x"}]]"#,
         r#"{"model":"m",}"#,
         "{}{}",
         "\u{feff}{}",
@@ -174,7 +176,6 @@ fn what_is_no_json_or_no_object_is_refused_as_a_whole() {
             .status,
         400
     );
-    assert_eq!(ChatRequest::parse(b"[]").unwrap_err().status, 400);
 }
 
 #[test]
