@@ -88,7 +88,8 @@ impl Server {
             fixed,
             made_key,
         };
-        if server.source.mode == Mode::Single {
+        // Which port it is, nobody could know otherwise.
+        if server.source.mode == Mode::Single || port == 0 {
             log::info!("Starting server on port {}", server.port());
         }
         server

@@ -297,6 +297,40 @@ fn a_port_in_use_is_one_clear_line_and_exit_1() {
 }
 
 #[test]
+fn a_multi_account_file_with_one_enabled_account_serves() {
+    let simulator = simulator();
+    let dir = dir(&[
+        (
+            "multi_config.conf",
+            &multi_config(&simulator.endpoint(), false),
+        ),
+        ("key.pem", PEM),
+    ]);
+    let proxy = Proxy::in_dir(dir, &["-multi-account"]);
+    let log = proxy.log();
+    let messages: Vec<_> = log.iter().take(4).map(|line| message(line)).collect();
+    assert_eq!(
+        messages,
+        [
+            "OCI AI 代理服务启动...",
+            "多账户模式: true",
+            "初始化多账户模式...",
+            "加载账户配置: ACCOUNT_1 (权重: 3, 最大并发: 20)",
+        ]
+    );
+    assert_eq!(hello(&proxy)["choices"][0]["finish_reason"], "stop");
+    let health = proxy.get("/health").json();
+    assert_eq!(
+        (&health["mode"], &health["accounts"]),
+        (&json!("multi"), &json!({"healthy": 1, "total": 1}))
+    );
+    assert_eq!(
+        proxy.get("/test-oci").json()["accounts"][0]["account"],
+        "account1"
+    );
+}
+
+#[test]
 fn two_enabled_accounts_are_more_than_this_version_serves() {
     let dir = dir(&[
         ("multi_config.conf", &multi_config(NOWHERE, true)),
