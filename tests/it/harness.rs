@@ -221,11 +221,13 @@ impl Drop for Proxy {
     }
 }
 
-/// The program, not started yet, in `dir` and with no proxy of the surroundings.
+/// The program, not started yet, in `dir`, with its temporary files there too and with no proxy of the surroundings. A
+/// killed one removes nothing itself.
 pub(crate) fn program(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ociai-proxy"));
     command
         .current_dir(dir)
+        .env("TMPDIR", dir)
         .stdin(Stdio::null())
         .stdout(Stdio::null());
     for name in [

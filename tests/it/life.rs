@@ -192,6 +192,23 @@ fn a_second_signal_stops_at_once() {
     assert!(simulator.wait_for(|simulator| simulator.active_calls() == 0, DEADLINE));
 }
 
+#[test]
+fn a_stop_leaves_no_files_behind() {
+    let simulator = simulator();
+    let mut proxy = Proxy::start(&simulator, "");
+    // The configuration, the key, and the private socket's directory.
+    assert_eq!(fs::read_dir(proxy.dir.path()).unwrap().count(), 3);
+    assert_eq!(proxy.chat(&request(true)).status, 200);
+    proxy.signal("TERM");
+    assert_eq!(proxy.wait_for_exit().code(), Some(0));
+    let files = fs::read_dir(proxy.dir.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name());
+    let mut left: Vec<_> = files.collect();
+    left.sort();
+    assert_eq!(left, ["config.conf", "key.pem"]);
+}
+
 /// Writes a new configuration and has it read; waits for the log to say what became of it.
 fn reload(proxy: &Proxy, text: &str, outcome: &str) {
     let path = proxy.dir.path().join("config.conf");
