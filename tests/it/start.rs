@@ -221,6 +221,7 @@ fn all_problems_of_a_file_are_told_at_once_with_their_lines() {
         "config.conf:9: retry_attempts: ",
         "config.conf:10: request_timeout: expected a duration",
         "config.conf:11: ",
+        "config.conf:12: queue_sise: unknown key in [GLOBAL], ignored; did you mean queue_size?",
         "config.conf:13: [MODELS]: ",
     ];
     let lines: Vec<_> = stderr.lines().collect();
