@@ -133,6 +133,7 @@ pub(crate) enum ReasoningEffort {
     Medium,
     High,
     Xhigh,
+    Max,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

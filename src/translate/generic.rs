@@ -234,7 +234,7 @@ fn reasoning_effort(effort: ReasoningEffort) -> &'static str {
         ReasoningEffort::Low => "LOW",
         ReasoningEffort::Medium => "MEDIUM",
         // OCI has nothing above HIGH.
-        ReasoningEffort::High | ReasoningEffort::Xhigh => "HIGH",
+        ReasoningEffort::High | ReasoningEffort::Xhigh | ReasoningEffort::Max => "HIGH",
     }
 }
 
