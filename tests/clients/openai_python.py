@@ -1,0 +1,452 @@
+"""Runs the official `openai` package for Python against the proxy of the demo.
+
+Reads OPENAI_BASE_URL and OPENAI_API_KEY, as the package does. The demo answers the same question always the same, so a
+streamed answer can be compared with a whole one; a question with cities in it makes it call the tool once for each.
+"""
+
+import asyncio
+import json
+import os
+from enum import Enum
+from typing import get_args
+
+import openai
+from openai import AsyncOpenAI, OpenAI
+from openai.types import ReasoningEffort
+from pydantic import BaseModel
+
+from checks import case, run_all
+
+GROK, LLAMA, GEMINI, GPT_OSS = MODELS = ["grok-4.3", "llama-3.3-70b", "gemini-2.5-flash", "gpt-oss-120b"]
+
+# No retries: an error that a retry would hide is one that this is looking for.
+client = OpenAI(max_retries=0, timeout=60)
+
+PIXEL = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+
+WEATHER = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "description": "The weather in a city",
+        "parameters": {
+            "type": "object",
+            "properties": {"city": {"type": "string"}, "unit": {"type": "string", "enum": ["celsius", "fahrenheit"]}},
+            "required": ["city", "unit"],
+            "additionalProperties": False,
+        },
+    },
+}
+
+
+def user(content):
+    return [{"role": "user", "content": content}]
+
+
+def async_client(**options):
+    return AsyncOpenAI(max_retries=0, timeout=60, **options)
+
+
+def whole(model, content, **options):
+    return client.chat.completions.create(model=model, messages=user(content), **options)
+
+
+def check_chunks(chunks, model, with_usage):
+    """What holds for every stream with one choice. Returns its text."""
+    assert len({chunk.id for chunk in chunks}) == 1
+    assert len({chunk.created for chunk in chunks}) == 1
+    assert {chunk.model for chunk in chunks} == {model}
+    assert {chunk.object for chunk in chunks} == {"chat.completion.chunk"}
+    choices = [chunk.choices[0] for chunk in chunks if chunk.choices]
+    assert choices[0].delta.role == "assistant"
+    assert [choice.finish_reason for choice in choices if choice.finish_reason] == [choices[-1].finish_reason]
+    if with_usage:
+        assert not chunks[-1].choices and chunks[-1].usage.total_tokens > 0, chunks[-1]
+        assert all(chunk.usage is None for chunk in chunks[:-1])
+    else:
+        assert all(chunk.choices and chunk.usage is None for chunk in chunks)
+    return "".join(choice.delta.content or "" for choice in choices)
+
+
+def streamed_calls(chunks):
+    """The tool calls of a stream, put together as the documentation of the API says: by `index`."""
+    calls = {}
+    for chunk in chunks:
+        for piece in (chunk.choices[0].delta.tool_calls or []) if chunk.choices else []:
+            if piece.index not in calls:
+                assert piece.id and piece.function.name, piece
+                calls[piece.index] = {
+                    "id": piece.id,
+                    "type": "function",
+                    "function": {"name": piece.function.name, "arguments": ""},
+                }
+            else:
+                assert piece.id in (None, calls[piece.index]["id"]), piece
+            calls[piece.index]["function"]["arguments"] += piece.function.arguments or ""
+    assert list(calls) == list(range(len(calls)))
+    return list(calls.values())
+
+
+def results_of(calls):
+    """An answer to each call, as tool messages."""
+    for call in calls:
+        city = json.loads(call["function"]["arguments"])["city"]
+        yield {"role": "tool", "tool_call_id": call["id"], "content": f"{city}: 18 degrees"}
+
+
+# Models
+
+
+@case()
+def models_can_be_listed():
+    listed = list(client.models.list())
+    assert [model.id for model in listed] == MODELS, listed
+    assert {model.object for model in listed} == {"model"}
+
+
+@case(*MODELS)
+def a_model_can_be_retrieved(model):
+    found = client.models.retrieve(model)
+    assert found.id == model and found.created > 0 and found.owned_by
+
+
+# Chat
+
+
+@case(*MODELS)
+def a_chat_is_answered(model):
+    answer = whole(model, "Hello!")
+    assert answer.object == "chat.completion" and answer.model == model and answer._request_id
+    assert answer.choices[0].message.role == "assistant"
+    assert "Hello! I am a simulated" in answer.choices[0].message.content
+    assert answer.choices[0].finish_reason == "stop"
+    usage = answer.usage
+    assert usage.total_tokens == usage.prompt_tokens + usage.completion_tokens > 0, usage
+
+
+@case()
+def the_names_of_both_token_limits_and_other_options_are_understood():
+    for limit in ({"max_tokens": 5}, {"max_completion_tokens": 5}):
+        answer = whole(GEMINI, "Hello!", temperature=0.2, top_p=0.9, seed=7, user="somebody", **limit)
+        assert answer.choices[0].finish_reason == "length"
+        assert answer.usage.completion_tokens == 5
+    assert whole(LLAMA, "Hello!", stop=["simulated"]).choices[0].message.content.endswith("I am a ")
+
+
+@case()
+def several_choices_stay_apart():
+    assert [choice.index for choice in whole(GROK, "Hello!", n=3).choices] == [0, 1, 2]
+    texts = ["", ""]
+    for chunk in client.chat.completions.create(model=GROK, messages=user("Hello!"), n=2, stream=True):
+        for choice in chunk.choices:
+            texts[choice.index] += choice.delta.content or ""
+    assert texts[0].startswith("Hello!") and texts[1].startswith("Put differently (2): Hello!"), texts
+
+
+@case()
+def a_conversation_with_system_developer_and_assistant_is_taken():
+    messages = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "developer", "content": [{"type": "text", "text": "Be kind."}]},
+        *user("Hello!"),
+        {"role": "assistant", "content": "Hi."},
+        *user([{"type": "text", "text": "Write a function"}, {"type": "text", "text": "in Rust"}]),
+    ]
+    answer = client.chat.completions.create(model=GPT_OSS, messages=messages)
+    assert "fn greet" in answer.choices[0].message.content
+
+
+@case()
+def a_base_url_without_v1_does_too():
+    plain = OpenAI(base_url=os.environ["OPENAI_BASE_URL"].removesuffix("/v1"), max_retries=0)
+    assert len(list(plain.models.list())) == len(MODELS)
+    assert plain.chat.completions.create(model=GROK, messages=user("Hello!")).choices[0].message.content
+
+
+@case()
+def an_image_is_seen():
+    parts = [{"type": "text", "text": "Hello!"}, {"type": "image_url", "image_url": {"url": PIXEL, "detail": "low"}}]
+    assert "you attached 1 image" in whole(GEMINI, parts).choices[0].message.content
+
+
+@case("你好！", "为什么天空是蓝色的？")
+def chinese_arrives_whole(question):
+    text = whole(GROK, question).choices[0].message.content
+    assert text.startswith("你"), text
+    stream = client.chat.completions.create(model=GROK, messages=user(question), stream=True)
+    assert check_chunks(list(stream), GROK, False) == text
+
+
+# Streams
+
+
+@case(*MODELS)
+def a_stream_says_what_a_whole_answer_says(model):
+    stream = client.chat.completions.create(
+        model=model, messages=user("Hello!"), stream=True, stream_options={"include_usage": True}
+    )
+    chunks = list(stream)
+    answer = whole(model, "Hello!")
+    assert check_chunks(chunks, model, True) == answer.choices[0].message.content
+    assert chunks[-1].usage == answer.usage
+    assert len(chunks) > 15, "it came in pieces"
+
+
+@case(*MODELS)
+async def an_async_stream_works_without_usage(model):
+    async with async_client() as asynchronous:
+        stream = await asynchronous.chat.completions.create(model=model, messages=user("Hello!"), stream=True)
+        text = check_chunks([chunk async for chunk in stream], model, False)
+        answer = await asynchronous.chat.completions.create(model=model, messages=user("Hello!"))
+        assert text == answer.choices[0].message.content
+
+
+@case(*MODELS)
+def the_stream_helper_tells_text(model):
+    deltas, done = [], []
+    with client.chat.completions.stream(model=model, messages=user("Hello!")) as stream:
+        for event in stream:
+            if event.type == "content.delta":
+                deltas.append(event.delta)
+            elif event.type == "content.done":
+                done.append(event.content)
+        final = stream.get_final_completion()
+    assert [final.choices[0].message.content] == done == ["".join(deltas)]
+    assert final.choices[0].finish_reason == "stop"
+
+
+@case()
+async def twenty_streams_at_once_do_not_mix():
+    async def one(asynchronous, number):
+        question = f"What is special about the number {number * 7919}?"
+        model = MODELS[number % len(MODELS)]
+        stream = await asynchronous.chat.completions.create(model=model, messages=user(question), stream=True)
+        text = check_chunks([chunk async for chunk in stream], model, False)
+        assert question in text and text.endswith("a real answer."), text
+
+    async with async_client() as asynchronous:
+        await asyncio.gather(*(one(asynchronous, number) for number in range(20)))
+
+
+@case()
+async def streams_that_are_closed_early_give_their_places_back():
+    """Each would run for half a minute, and there are more than the proxy answers at once."""
+
+    async def one(asynchronous, room):
+        async with room:
+            stream = await asynchronous.chat.completions.create(
+                model=GROK, messages=user("Why is the sky blue?"), n=8, stream=True
+            )
+            async for chunk in stream:
+                if chunk.choices[0].delta.content:
+                    break
+            await stream.close()
+
+    room = asyncio.Semaphore(25)
+    async with async_client() as asynchronous:
+        await asyncio.gather(*(one(asynchronous, room) for _ in range(250)))
+    with client.chat.completions.create(model=GROK, messages=user("Hello!"), stream=True) as stream:
+        next(stream)  # the synchronous way to leave
+    assert whole(GROK, "Hello!").choices[0].message.content
+
+
+# Tools
+
+
+@case(*MODELS)
+def a_tool_is_called_and_its_result_is_used(model):
+    messages = user("What is the weather in Berlin?")
+    message = client.chat.completions.create(model=model, messages=messages, tools=[WEATHER]).choices[0]
+    assert message.finish_reason == "tool_calls", message
+    (call,) = message.message.tool_calls
+    assert call.id and call.type == "function" and call.function.name == "get_weather"
+    assert json.loads(call.function.arguments)["city"] == "Berlin"
+    messages += [message.message, *results_of([call.model_dump()])]
+    answer = client.chat.completions.create(model=model, messages=messages, tools=[WEATHER]).choices[0]
+    assert answer.finish_reason == "stop" and "Berlin: 18 degrees" in answer.message.content, answer
+
+
+@case(*MODELS)
+def a_tool_is_called_in_a_stream(model):
+    messages = user("What is the weather in Berlin?")
+    chunks = list(client.chat.completions.create(model=model, messages=messages, tools=[WEATHER], stream=True))
+    assert not check_chunks(chunks, model, False)
+    assert chunks[-1].choices[0].finish_reason == "tool_calls"
+    calls = streamed_calls(chunks)
+    assert [json.loads(call["function"]["arguments"])["city"] for call in calls] == ["Berlin"]
+    # As clients of many kinds send it back: with an empty text, which Llama does not take from others.
+    messages += [{"role": "assistant", "content": "", "tool_calls": calls}, *results_of(calls)]
+    stream = client.chat.completions.create(model=model, messages=messages, tools=[WEATHER], stream=True)
+    assert "Berlin: 18 degrees" in check_chunks(list(stream), model, False)
+
+
+@case(*MODELS)
+def parallel_calls_have_their_own_ids_and_results(model):
+    messages = user("Compare the weather in Paris, Tokyo and Berlin")
+    options = {"model": model, "tools": [WEATHER], "parallel_tool_calls": True}
+    message = client.chat.completions.create(messages=messages, **options).choices[0].message
+    assert len({call.id for call in message.tool_calls}) == 3, message
+    calls = streamed_calls(client.chat.completions.create(messages=messages, stream=True, **options))
+    assert len({call["id"] for call in calls}) == 3, calls
+    for some in ([call.model_dump() for call in message.tool_calls], calls):
+        assert [json.loads(call["function"]["arguments"])["city"] for call in some] == ["Paris", "Tokyo", "Berlin"]
+        turn = [{"role": "assistant", "content": None, "tool_calls": some}, *results_of(some)]
+        answer = client.chat.completions.create(messages=messages + turn, **options).choices[0]
+        for city in ("Paris", "Tokyo", "Berlin"):
+            assert f"{city}: 18 degrees" in answer.message.content, answer
+
+
+@case()
+def the_choice_of_tools_is_obeyed():
+    other = {"type": "function", "function": {"name": "get_time", "parameters": {"type": "object", "properties": {}}}}
+    question = "What is the weather in Berlin?"
+
+    def message(choice, **options):
+        answer = whole(GROK, question, tools=[WEATHER, other], tool_choice=choice, **options)
+        return answer.choices[0].message
+
+    assert message("none").tool_calls is None and message("none").content
+    assert message("required").tool_calls[0].function.name == "get_weather"
+    named = {"type": "function", "function": {"name": "get_time"}}
+    assert message(named).tool_calls[0].function.name == "get_time"
+    two = whole(GROK, "The weather in Paris and Tokyo", tools=[WEATHER], parallel_tool_calls=False)
+    assert len(two.choices[0].message.tool_calls) == 1
+
+
+class Weather(BaseModel):
+    """The weather in a city"""
+
+    city: str
+    days: int
+
+
+@case(*MODELS)
+def the_stream_helper_parses_tool_calls(model):
+    tools = [openai.pydantic_function_tool(Weather, name="get_weather")]
+    question = user("The weather in Paris and Tokyo")
+    arguments, done = {}, []
+    with client.chat.completions.stream(model=model, messages=question, tools=tools) as stream:
+        for event in stream:
+            if event.type == "tool_calls.function.arguments.delta":
+                arguments[event.index] = arguments.get(event.index, "") + event.arguments_delta
+            elif event.type == "tool_calls.function.arguments.done":
+                done.append(event.parsed_arguments)
+        final = stream.get_final_completion().choices[0]
+    assert [Weather.model_validate_json(text) for text in arguments.values()] == done
+    assert [call.function.parsed_arguments for call in final.message.tool_calls] == done
+    assert [weather.city for weather in done] == ["Paris", "Tokyo"], done
+
+
+# Structured output and reasoning
+
+
+class Mood(Enum):
+    GOOD = "good"
+    BAD = "bad"
+
+
+class Step(BaseModel):
+    title: str
+    minutes: float
+
+
+class Trip(BaseModel):
+    city: str
+    mood: Mood
+    steps: list[Step]
+    guide: Step | None
+
+
+@case(*MODELS)
+def structured_output_is_parsed(model):
+    answer = client.chat.completions.parse(model=model, messages=user("A trip to Tokyo"), response_format=Trip)
+    trip = answer.choices[0].message.parsed
+    assert isinstance(trip, Trip) and trip.city == "Tokyo" and trip.steps, trip
+    with client.chat.completions.stream(model=model, messages=user("A trip to Tokyo"), response_format=Trip) as stream:
+        assert stream.get_final_completion().choices[0].message.parsed == trip
+
+
+@case()
+def json_mode_gives_json():
+    answer = whole(LLAMA, "Hello!", response_format={"type": "json_object"})
+    assert json.loads(answer.choices[0].message.content)["simulated"] is True
+
+
+@case(*(effort for effort in get_args(get_args(ReasoningEffort)[0]) if effort != "none"))
+def every_reasoning_effort_that_the_package_knows_is_taken(effort):
+    assert whole(GROK, "Hello!", reasoning_effort=effort).choices[0].message.reasoning_content
+
+
+@case()
+def reasoning_is_shown():
+    answer = whole(GROK, "Hello!", reasoning_effort="low")
+    thoughts = answer.choices[0].message.reasoning_content
+    assert thoughts.startswith("The user asks"), thoughts
+    assert answer.usage.completion_tokens_details.reasoning_tokens > 0
+    chunks = list(
+        client.chat.completions.create(model=GROK, messages=user("Hello!"), reasoning_effort="low", stream=True)
+    )
+    deltas = [chunk.choices[0].delta for chunk in chunks]
+    assert "".join(getattr(delta, "reasoning_content", None) or "" for delta in deltas) == thoughts
+    assert check_chunks(chunks, GROK, False) == answer.choices[0].message.content
+
+
+# Errors
+
+
+def refused(kind, call):
+    try:
+        call()
+    except openai.APIStatusError as error:
+        assert type(error) is kind, repr(error)
+        assert error.request_id and error.body["message"], repr(error)
+        return error
+    raise AssertionError(f"no {kind.__name__}")
+
+
+@case(False, True)
+def a_wrong_key_is_an_authentication_error(stream):
+    wrong = OpenAI(api_key="wrong", max_retries=0)
+    create = lambda: wrong.chat.completions.create(model=GROK, messages=user("Hello!"), stream=stream)  # noqa: E731
+    assert refused(openai.AuthenticationError, create).code == "invalid_api_key"
+    refused(openai.AuthenticationError, wrong.models.list)
+
+
+@case(False, True)
+def an_unknown_model_is_a_not_found_error(stream):
+    error = refused(openai.NotFoundError, lambda: whole("gpt-4o", "Hello!", stream=stream))
+    assert error.code == "model_not_found" and error.param == "model" and "gpt-4o" in str(error), repr(error)
+    refused(openai.NotFoundError, lambda: client.models.retrieve("gpt-4o"))
+
+
+@case(
+    ({"temperature": "hot"}, "temperature"),
+    ({"n": 1000}, "n"),
+    ({"max_tokens": 0}, "max_tokens"),
+    ({"metadata": {"number": 1}}, None),  # refused by OCI, whose message names the field
+    ({"messages": []}, "messages"),
+    ({"messages": [{"role": "tool", "content": "18"}]}, "messages[0].tool_call_id"),
+    ({"messages": [{"role": "robot", "content": "18"}]}, "messages[0].role"),
+    ({"tools": [{"type": "function", "function": {}}]}, "tools[0].function.name"),
+    ({"tool_choice": "required"}, "tool_choice"),
+    ({"response_format": {"type": "json_schema"}}, "response_format.json_schema"),
+)
+def a_bad_parameter_is_named(bad):
+    options, param = bad
+    for stream in (False, True):
+        body = {"model": GROK, "messages": user("Hello!"), "stream": stream, **options}
+        error = refused(openai.BadRequestError, lambda: client.chat.completions.create(**body))
+        assert error.param == param and error.type == "invalid_request_error", repr(error)
+        assert (param or "metadata.number") in str(error), repr(error)
+
+
+@case()
+def what_is_not_offered_is_a_not_found_error():
+    refused(openai.NotFoundError, lambda: client.responses.create(model=GROK, input="Hello!"))
+    refused(openai.NotFoundError, lambda: client.embeddings.create(model=GROK, input="Hello!"))
+
+
+if __name__ == "__main__":
+    run_all(f"openai {openai.__version__} for Python")
