@@ -102,10 +102,7 @@ impl Proxy {
 
     /// Starts it with a whole configuration and the test key beside it, and waits until it listens.
     pub(crate) fn with_config(config: &str) -> Self {
-        let dir = TempDir::new();
-        fs::write(dir.path().join("config.conf"), config).unwrap();
-        fs::write(dir.path().join("key.pem"), PEM).unwrap();
-        Self::in_dir(dir, &[])
+        Self::in_dir(furnished(config), &[])
     }
 
     /// Starts it in a directory that has all it needs.
@@ -219,6 +216,14 @@ impl Drop for Proxy {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A directory with this configuration and the test key.
+pub(crate) fn furnished(config: &str) -> TempDir {
+    let dir = TempDir::new();
+    fs::write(dir.path().join("config.conf"), config).unwrap();
+    fs::write(dir.path().join("key.pem"), PEM).unwrap();
+    dir
 }
 
 /// The program, not started yet, in `dir`, with its temporary files there too and with no proxy of the surroundings. A
