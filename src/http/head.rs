@@ -118,7 +118,10 @@ pub(crate) fn parse(bytes: &[u8], peer: SocketAddr) -> Result<Parsed, ApiError> 
         .map(|h| {
             (
                 h.name.to_ascii_lowercase(),
-                String::from_utf8_lossy(h.value).trim().to_owned(),
+                // Only these two are white space here (RFC 9110 §5.6.3): a no-break space before a length is no number.
+                String::from_utf8_lossy(h.value)
+                    .trim_matches([' ', '\t'])
+                    .to_owned(),
             )
         })
         .collect();
@@ -342,6 +345,7 @@ mod tests {
             "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: +1\r\n",
             "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1, 1\r\n",
             "POST / HTTP/1.1\r\nHost: x\r\nContent-Length:\r\n",
+            "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: \u{a0}1\r\n",
             "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 1\r\n",
             "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n",
             "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n",
