@@ -102,7 +102,8 @@ impl Decoder {
             if byte == b'\n' {
                 let mut line = std::mem::take(&mut self.line);
                 line.pop();
-                return if line.pop() == Some(b'\r') {
+                // A CR of its own ends a line for some readers and not for others (RFC 9112 §2.2).
+                return if line.pop() == Some(b'\r') && !line.contains(&b'\r') {
                     Ok(Some(line))
                 } else {
                     Err(Malformed)
@@ -200,6 +201,8 @@ mod tests {
             "fffffffffffffffff\r\n",
             " 4\r\nWiki\r\n",
             "+4\r\n",
+            "4;a\rb\r\nWiki\r\n",
+            "0\r\na: b\rc\r\n\r\n",
         ] {
             assert_eq!(
                 run(input.as_bytes(), 64).unwrap_err(),

@@ -51,6 +51,7 @@ fn a_malformed_chunked_body_ends_the_connection_and_what_stands_behind_it_is_nev
         "1\r\nxy\r\n0\r\n\r\n",
         "1\r\nx0\r\n\r\n",
         "1;\nx\r\n0\r\n\r\n",
+        "1;a\rb\r\nx\r\n0\r\n\r\n",
         "1 1\r\nx\r\n0\r\n\r\n",
         "ffffffffffffffff\r\nx\r\n0\r\n\r\n",
         "10000000000000001\r\nx\r\n0\r\n\r\n",
