@@ -62,7 +62,12 @@ impl<L: Log> Log for OneLine<L> {
 
 fn one_line(text: &str) -> String {
     text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
+        .map(|c| match c {
+            // Line and paragraph separators: no controls, and line ends to some readers.
+            '\u{2028}' | '\u{2029}' => ' ',
+            c if c.is_control() => ' ',
+            c => c,
+        })
         .collect()
 }
 
@@ -73,8 +78,8 @@ mod tests {
     #[test]
     fn a_message_stays_on_its_line() {
         assert_eq!(
-            one_line("a\nb\r\n\u{1b}[31mc 中文\u{85}"),
-            "a b   [31mc 中文 "
+            one_line("a\nb\r\n\u{1b}[31mc 中文\u{85}\u{2028}d"),
+            "a b   [31mc 中文  d"
         );
     }
 }

@@ -3,6 +3,8 @@
 
 use std::net::Shutdown;
 
+use serde_json::json;
+
 use crate::harness::KEY;
 use crate::hostile::{CHAT, Site, assert_refused, chat_head, chat_request, stream_body};
 
@@ -150,6 +152,50 @@ fn an_older_client_is_answered_in_its_version() {
     assert_eq!(streamed.header("connection"), Some("close"));
     assert_eq!(streamed.events().last().map(String::as_str), Some("[DONE]"));
     site.assert_unharmed();
+}
+
+#[test]
+fn no_request_can_write_a_line_of_its_own_into_the_log() {
+    let site = Site::start("");
+    let forged = "2025/01/01 00:00:00 forged";
+    let model = format!("x\n{forged}\r{forged}\u{85}{forged}\u{2028}{forged}\u{1b}[2J");
+    let unknown = site
+        .proxy
+        .chat(&json!({ "model": model, "messages": [{ "role": "user", "content": "x" }] }));
+    unknown.assert_error(404, Some("model_not_found"));
+    let no_number = site
+        .proxy
+        .chat(&json!({ "model": "grok", "messages": format!("\n{forged}") }));
+    no_number.assert_error(400, None);
+    for path in [
+        "/v1/nope%0a2025/01/01%2000:00:00%20forged",
+        "/v1/models/x%0d%0aforged",
+    ] {
+        site.proxy.get(path).assert_error(
+            404,
+            Some(if path.contains("nope") {
+                "unknown_url"
+            } else {
+                "model_not_found"
+            }),
+        );
+    }
+    let header =
+        format!("GET /v1/nope HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: {forged}\r\n\r\n");
+    assert_eq!(site.answer(header).0.status, 404);
+    site.assert_unharmed();
+    for line in site.proxy.log() {
+        let stamp: String = line
+            .chars()
+            .take(20)
+            .map(|c| if c.is_ascii_digit() { '0' } else { c })
+            .collect();
+        assert_eq!(stamp, "0000/00/00 00:00:00 ", "{line:?}");
+        let pieces = line
+            .split(|c: char| c.is_control() || c == '\u{2028}')
+            .count();
+        assert!(pieces == 1 && !line.starts_with("2025/01/01"), "{line:?}");
+    }
 }
 
 #[test]
