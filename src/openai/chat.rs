@@ -15,6 +15,10 @@ use super::tools::{Function, Tool, ToolChoice};
 /// Largest `n`. Source: OpenAI API reference.
 pub(crate) const MAX_CHOICES: u32 = 128;
 
+/// Longest name of a model, in bytes: errors and log lines quote it, and every chunk of a stream repeats it. An OCID has
+/// at most 255.
+const MAX_MODEL_BYTES: usize = 512;
+
 /// The longest text of an error about a request, in bytes: serde quotes the offending value in full.
 const MAX_ERROR_BYTES: usize = 400;
 
@@ -226,6 +230,12 @@ impl ChatRequest {
             return wrong(
                 "model",
                 "`model` is missing: name one of the models that GET /v1/models lists".to_owned(),
+            );
+        }
+        if self.model.len() > MAX_MODEL_BYTES {
+            return wrong(
+                "model",
+                format!("`model` must not be longer than {MAX_MODEL_BYTES} bytes"),
             );
         }
         if self.messages.is_empty() {

@@ -199,6 +199,21 @@ fn no_request_can_write_a_line_of_its_own_into_the_log() {
 }
 
 #[test]
+fn what_a_client_sends_is_quoted_in_part_only() {
+    let site = Site::start("");
+    let long = "m".repeat(1 << 20);
+    for answer in [
+        site.proxy.chat(&json!({ "model": long, "messages": [{ "role": "user", "content": "x" }] })),
+        site.proxy.chat(&json!({ "model": "grok", "messages": long })),
+        site.proxy.chat(&json!({ "model": "grok", "temperature": long, "messages": [{ "role": "user", "content": "x" }] })),
+    ] {
+        assert!((400..500).contains(&answer.status) && answer.body.len() < 4096, "{}", answer.body.len());
+    }
+    assert!(site.proxy.log().iter().all(|line| line.len() < 4096));
+    site.assert_unharmed();
+}
+
+#[test]
 fn two_thousand_damaged_requests_harm_nobody() {
     const SEED: u64 = 0x5eed;
     let site = Site::start("");
