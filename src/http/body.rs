@@ -66,7 +66,14 @@ impl Body {
             let target = expected
                 .map_or(doubled, |expected| doubled.min(expected))
                 .max(needed);
-            self.budget.reserve(target - self.reserved)?;
+            // Near the end of the budget no more is taken than is needed now.
+            let target = match self.budget.reserve(target - self.reserved) {
+                Ok(()) => target,
+                Err(OverBudget) => {
+                    self.budget.reserve(needed - self.reserved)?;
+                    needed
+                }
+            };
             self.reserved = target;
             self.bytes
                 .try_reserve_exact(target - self.bytes.len())

@@ -198,3 +198,12 @@ fn bodies_share_a_memory_and_who_finds_it_full_is_told_to_come_back() {
     eventually_served(&site);
     site.assert_unharmed();
 }
+
+#[test]
+fn a_chunked_body_that_fits_into_the_memory_is_not_refused_for_the_next_step_of_its_buffer() {
+    let site = Site::start("max_request_bytes = 100000\nmax_body_memory = 100000\n");
+    let body = format!("{CHAT}{}", " ".repeat(99_000 - CHAT.len()));
+    let (answer, _) = site.answer(chat_head(CHUNKED) + &chunked(&body, 5000));
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    site.assert_unharmed();
+}
