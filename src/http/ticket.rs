@@ -102,14 +102,25 @@ impl Ticket {
 
     /// The client left, or reads no more.
     pub(crate) fn leave(&self) {
-        if !self.step(QUEUED, GONE) {
+        if self.step(QUEUED, GONE) {
+            self.drop_body();
+        } else {
             self.step(RUNNING, GONE);
         }
     }
 
     /// It waited too long. `true`: the gate must answer it, nobody else will.
     pub(crate) fn expire(&self) -> bool {
-        self.step(QUEUED, EXPIRED)
+        let expired = self.step(QUEUED, EXPIRED);
+        if expired {
+            self.drop_body();
+        }
+        expired
+    }
+
+    /// What nobody will read gives its memory back now, and not when a worker comes to it in the queue.
+    fn drop_body(&self) {
+        drop(self.take_body());
     }
 
     /// Whether tiny_http has handed it out.
@@ -186,6 +197,7 @@ mod tests {
 
         let expired = ticket();
         assert!(expired.expire());
+        assert!(expired.take_body().is_none());
         assert!(!expired.begin());
         assert!(!expired.expire());
 

@@ -2,8 +2,13 @@
 
 use std::io::Read;
 
+use ociai_proxy::simulator::Gate;
+use serde_json::json;
+
 use crate::harness::{KEY, eventually};
-use crate::hostile::{CHAT, Site, assert_refused, chat_head, chat_request};
+use crate::hostile::{
+    CHAT, Site, assert_refused, body_ends, chat_head, chat_request, gated_stream,
+};
 
 const CHUNKED: &str = "Transfer-Encoding: chunked\r\n";
 
@@ -205,5 +210,38 @@ fn a_chunked_body_that_fits_into_the_memory_is_not_refused_for_the_next_step_of_
     let body = format!("{CHAT}{}", " ".repeat(99_000 - CHAT.len()));
     let (answer, _) = site.answer(chat_head(CHUNKED) + &chunked(&body, 5000));
     assert_eq!(answer.status, 200, "{}", answer.text());
+    site.assert_unharmed();
+}
+
+#[test]
+fn who_leaves_the_queue_or_waits_too_long_gives_the_memory_of_its_body_back() {
+    let site = Site::start(&format!(
+        "{TIGHT}global_max_concurrency = 1\nqueue_timeout = 1s\n"
+    ));
+    let gate = Gate::new();
+    site.simulator.enqueue(gated_stream(&gate));
+    let mut running = site.proxy.connect();
+    let body = json!({ "model": "grok", "stream": true, "messages": [{ "role": "user", "content": "x" }] });
+    running.send(chat_request(&body.to_string()));
+    assert_eq!(running.head().status, 200);
+
+    let (late, _) = site.answer(large_request());
+    late.assert_error(503, Some("queue_timeout"));
+    let (late, _) = site.answer(large_request());
+    late.assert_error(503, Some("queue_timeout"));
+
+    let mut leaving = None;
+    eventually("one that waits to hold the memory", || {
+        let mut client = site.proxy.connect();
+        client.send(large_request());
+        leaving = Some(client);
+        site.answer(large_request()).0.json()["error"]["code"] == "body_memory_full"
+    });
+    drop(leaving);
+    eventually("the memory to be free", || {
+        site.answer(large_request()).0.json()["error"]["code"] == "queue_timeout"
+    });
+    gate.open();
+    assert!(body_ends(&mut running));
     site.assert_unharmed();
 }
