@@ -168,6 +168,9 @@ impl Client<'_> {
             return Err(refusal.into());
         }
         let too_large = || ApiError::body_too_large(gate.max_request_bytes);
+        // RFC 9110 §9.3.1: a body means nothing to these methods. It is read and thrown away, or whoever needs no key for
+        // /health could fill the memory of those who have one.
+        let is_kept = !matches!(head.method.as_str(), "GET" | "HEAD" | "OPTIONS");
         let mut body = Body::empty(&gate.budget);
         let deadline = Instant::now() + BODY_TIMEOUT;
         match framing {
@@ -178,23 +181,32 @@ impl Client<'_> {
                     .filter(|length| *length <= gate.max_request_bytes)
                     .ok_or_else(too_large)?;
                 self.invite(head)?;
-                while body.len() < length {
+                let mut left = length;
+                while left > 0 {
                     self.fill(deadline)?;
-                    let take = self.input.len().min(length - body.len());
-                    body.extend(self.input.get(..take).unwrap_or_default(), Some(length))?;
+                    let take = self.input.len().min(left);
+                    if is_kept {
+                        body.extend(self.input.get(..take).unwrap_or_default(), Some(length))?;
+                    }
                     self.input.drain(..take);
+                    left -= take;
                 }
             }
             Framing::Chunked => {
                 self.invite(head)?;
                 let mut decoder = chunked::Decoder::new();
+                let mut length = 0;
                 loop {
                     self.fill(deadline)?;
                     let (taken, progress) = decoder.decode(&self.input, |content| {
-                        if body.len() + content.len() > gate.max_request_bytes {
+                        length += content.len();
+                        if length > gate.max_request_bytes {
                             return Err(Stop::from(too_large()));
                         }
-                        Ok(body.extend(content, None)?)
+                        if is_kept {
+                            body.extend(content, None)?;
+                        }
+                        Ok(())
                     })?;
                     self.input.drain(..taken);
                     if progress == chunked::Progress::Done {

@@ -5,7 +5,7 @@ use std::io::Read;
 use ociai_proxy::simulator::Gate;
 use serde_json::json;
 
-use crate::harness::{KEY, eventually};
+use crate::harness::{Client, KEY, eventually};
 use crate::hostile::{
     CHAT, Site, assert_refused, body_ends, chat_head, chat_request, gated_stream,
 };
@@ -210,6 +210,35 @@ fn a_chunked_body_that_fits_into_the_memory_is_not_refused_for_the_next_step_of_
     let body = format!("{CHAT}{}", " ".repeat(99_000 - CHAT.len()));
     let (answer, _) = site.answer(chat_head(CHUNKED) + &chunked(&body, 5000));
     assert_eq!(answer.status, 200, "{}", answer.text());
+    site.assert_unharmed();
+}
+
+#[test]
+fn who_has_no_key_cannot_fill_the_memory_of_bodies() {
+    let site = Site::start(TIGHT);
+    let holders: Vec<Client> = ["GET /health", "HEAD /ready", "OPTIONS /v1/chat/completions"]
+        .iter()
+        .map(|line| {
+            let mut holder = site.proxy.connect();
+            holder.send(format!(
+                "{line} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000\r\n\r\n"
+            ));
+            holder.send([b'x'; 59_999]);
+            // An answer to a later request, and so this one's bytes were looked at.
+            site.proxy.get("/health");
+            holder
+        })
+        .collect();
+    for _ in 0..20 {
+        let (answer, _) = site.answer(large_request());
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+    // Such a body is read all the same, so that the connection is where it should be.
+    for mut holder in holders {
+        holder.send("x");
+        holder.send(chat_request(CHAT));
+        assert!([200, 204].contains(&holder.head().status));
+    }
     site.assert_unharmed();
 }
 
