@@ -24,9 +24,11 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// From the head to the last byte of the body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
-/// After a refusal: how long and how much of what the client still sends is read and thrown away, so that it reads the
-/// answer instead of a reset.
+/// After the last answer: how long and how much of what the client still sends is read and thrown away. Closing a socket
+/// with bytes unread, or that bytes come to later, resets the connection, and the client loses what it had not read yet.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(5);
+/// The same while the program stops: long enough for a client that is there.
+const SHORT_LINGER_TIMEOUT: Duration = Duration::from_millis(500);
 const LINGER_BYTES: usize = 64 * 1024 * 1024;
 /// A whole piece must reach the client within this.
 const PIECE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -92,13 +94,18 @@ pub(crate) fn serve(gate: &Arc<Gate>, stream: &TcpStream, peer: SocketAddr, plac
             Err(Stop::Refuse(error)) => {
                 log::info!("{peer} refused with {}: {}", error.status, error.message);
                 client.refuse(None, &gate::new_request_id(), &error);
-                return;
+                break;
             }
         };
         if !serve_request(gate, &mut client, head, framing) {
-            return;
+            break;
         }
     }
+    client.linger(if gate.closing.load(Ordering::Acquire) {
+        SHORT_LINGER_TIMEOUT
+    } else {
+        LINGER_TIMEOUT
+    });
 }
 
 /// Serves one request; `true` if the connection may serve another.
@@ -321,16 +328,18 @@ impl Client<'_> {
         self.write(&bytes)
     }
 
-    /// Answers, half-closes, and reads on for a bounded while: a reset would make the client lose the answer.
+    /// Answers, and announces the end of the connection.
     pub(crate) fn refuse(&mut self, head: Option<&Head>, request_id: &RequestId, error: &ApiError) {
-        if self
-            .answer(head, request_id, &Reply::error(error), false)
-            .is_err()
-            || self.stream.shutdown(Shutdown::Write).is_err()
-        {
+        // Whoever cannot be told has left.
+        let _ = self.answer(head, request_id, &Reply::error(error), false);
+    }
+
+    /// Half-closes, and reads on until the client closes too, for a bounded while.
+    fn linger(&mut self, timeout: Duration) {
+        if self.stream.shutdown(Shutdown::Write).is_err() {
             return;
         }
-        let deadline = Instant::now() + LINGER_TIMEOUT;
+        let deadline = Instant::now() + timeout;
         let mut discarded = 0;
         while discarded < LINGER_BYTES {
             self.input.clear();

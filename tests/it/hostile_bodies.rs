@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use ociai_proxy::simulator::Gate;
+use ociai_proxy::simulator::{Gate, Script};
 use serde_json::json;
 
 use crate::harness::{Client, KEY, eventually};
@@ -272,5 +272,31 @@ fn who_leaves_the_queue_or_waits_too_long_gives_the_memory_of_its_body_back() {
     });
     gate.open();
     assert!(body_ends(&mut running));
+    site.assert_unharmed();
+}
+
+#[test]
+fn the_end_of_a_long_answer_is_not_lost_because_its_client_sent_more_than_it_should() {
+    let site = Site::start("");
+    let text = "long ".repeat(300_000);
+    let answer = json!({ "modelId": "xai.grok-4.3", "modelVersion": "1", "chatResponse": {
+        "apiFormat": "GENERIC", "timeCreated": "2026-01-01T00:00:00Z", "choices": [{ "index": 0, "finishReason": "stop",
+            "message": { "role": "ASSISTANT", "content": [{ "type": "TEXT", "text": text }] } }] } });
+    for _ in 0..5 {
+        site.simulator
+            .enqueue(Script::status(200, answer.to_string()));
+        let mut client = site.proxy.connect();
+        let close = format!("Connection: close\r\nContent-Length: {}\r\n", CHAT.len());
+        // Some clients end a body with a line break that belongs to nobody.
+        client.send(chat_head(&close) + CHAT);
+        let head = client.head();
+        client.send("\r\n");
+        let length: usize = head.header("content-length").unwrap().parse().unwrap();
+        site.proxy
+            .wait_for_log(head.header("x-request-id").unwrap());
+        // By now a gate that does not wait for its client has closed the connection.
+        site.proxy.get("/health");
+        assert_eq!(client.rest().len(), length);
+    }
     site.assert_unharmed();
 }
