@@ -84,8 +84,12 @@ pub(crate) fn serve(gate: &Arc<Gate>, stream: &TcpStream, peer: SocketAddr, plac
         input: Vec::new(),
     };
     let mut first = true;
-    while !gate.closing.load(Ordering::Acquire) {
+    loop {
+        // First idle, then the look: whoever closes the edge either finds this connection idle, or is seen here.
         place.idle(Instant::now());
+        if gate.closing.load(Ordering::Acquire) {
+            return;
+        }
         let read = client.read_head(peer, first, place);
         first = false;
         let (head, framing) = match read {
