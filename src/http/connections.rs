@@ -71,6 +71,11 @@ impl Connections {
         self.held.lock().entries.len()
     }
 
+    /// Closes the longest idle connection, if one is idle: its descriptor is needed.
+    pub(crate) fn close_longest_idle(&self) {
+        self.held.lock().close_longest_idle();
+    }
+
     /// Closes every idle connection.
     pub(crate) fn close_idle(&self) {
         while self.held.lock().close_longest_idle() {}

@@ -26,6 +26,8 @@ use crate::openai::error::ApiError;
 const CONNECTION_STACK_BYTES: usize = 192 * 1024;
 /// Pause after a failed accept, so that exhausted descriptors are not asked for in a loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+/// A trouble that lasts is told once in this time.
+const WARN_EVERY: Duration = Duration::from_secs(10);
 /// How long one call of [`Gate::recv`] waits before it looks again whether the edge is stopped or tiny_http was replaced.
 const RECV_TICK: Duration = Duration::from_millis(250);
 /// Longest wait of one `write` to a client that does not read.
@@ -114,20 +116,28 @@ impl Gate {
     }
 
     fn accept(self: &Arc<Self>, listener: &TcpListener) {
+        let mut warned: Option<Instant> = None;
         while !self.closing.load(Ordering::Acquire) {
-            match listener.accept() {
-                Ok((stream, peer)) => self.admit(stream, peer),
-                Err(error) => {
+            let admitted = listener
+                .accept()
+                .and_then(|(stream, peer)| self.admit(stream, peer));
+            if let Err(error) = admitted {
+                if warned.is_none_or(|at| at.elapsed() >= WARN_EVERY) {
                     log::warn!("warning: cannot accept a connection: {error}");
-                    thread::sleep(ACCEPT_PAUSE);
+                    warned = Some(Instant::now());
                 }
+                // Descriptors or threads are short, and an idle connection has one of each.
+                self.connections.close_longest_idle();
+                thread::sleep(ACCEPT_PAUSE);
             }
         }
     }
 
-    fn admit(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+    /// # Errors
+    /// No thread can be had for it; it is closed.
+    fn admit(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) -> io::Result<()> {
         if self.closing.load(Ordering::Acquire) {
-            return;
+            return Ok(());
         }
         // Neither option failing makes the connection useless, only slower to notice trouble.
         let _ = stream.set_nodelay(true);
@@ -135,12 +145,9 @@ impl Gate {
         let stream = Arc::new(stream);
         let Some(place) = self.connections.admit(&stream, Instant::now()) else {
             refuse_unread(&stream, &ApiError::too_many_connections());
-            return;
+            return Ok(());
         };
-        if let Err(error) = self.spawn(stream, peer, place) {
-            log::warn!("warning: no thread for a connection, which is closed: {error}");
-            thread::sleep(ACCEPT_PAUSE);
-        }
+        self.spawn(stream, peer, place)
     }
 
     fn spawn(

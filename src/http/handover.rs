@@ -3,6 +3,7 @@
 
 use std::io::{Read, Write};
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::http::connection::{Client, is_timeout, retry};
@@ -18,6 +19,9 @@ const TICK: Duration = Duration::from_millis(100);
 const RECEIVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Hand-overs of one request before its client is told.
 const MAX_HANDOVERS: u32 = 4;
+/// How long a request waits for descriptors before its client is told, and how often it looks for them.
+const RESOURCE_TIMEOUT: Duration = Duration::from_secs(4);
+const RESOURCE_PAUSE: Duration = Duration::from_millis(20);
 /// One piece of the answer's way back.
 const COPY_BYTES: usize = 16 * 1024;
 
@@ -29,6 +33,8 @@ enum Ended {
     Answer(ApiError),
     /// tiny_http died before it handed the ticket out: try again.
     Again,
+    /// No descriptor is left for the hand-over. tiny_http is not to blame, and starting it anew would need more of them.
+    Starved,
     /// The client left, or its answer was cut: close.
     Close,
 }
@@ -44,15 +50,24 @@ pub(crate) fn answer(gate: &Arc<Gate>, client: &mut Client<'_>, ticket: &Arc<Tic
         return false;
     };
     gate.waiting.put(number, ticket);
-    let mut ended = Ended::Again;
-    for _ in 0..MAX_HANDOVERS {
+    let mut handovers = 0;
+    let ended = loop {
         let bound = gate.inner.current();
-        ended = hand_over(gate, &bound, client, ticket, number);
-        if !matches!(ended, Ended::Again) {
-            break;
+        let ended = hand_over(gate, &bound, client, ticket, number);
+        match ended {
+            Ended::Again if handovers < MAX_HANDOVERS => {
+                handovers += 1;
+                gate.inner.rebuild(&bound);
+            }
+            Ended::Starved if ticket.age(Instant::now()) < RESOURCE_TIMEOUT => {
+                gate.connections.close_longest_idle();
+                thread::sleep(RESOURCE_PAUSE);
+            }
+            Ended::Again | Ended::Starved | Ended::Whole | Ended::Answer(_) | Ended::Close => {
+                break ended;
+            }
         }
-        gate.inner.rebuild(&bound);
-    }
+    };
     gate.waiting.forget(number);
     match ended {
         Ended::Whole => ticket.keeps_alive(),
@@ -78,7 +93,7 @@ pub(crate) fn answer(gate: &Arc<Gate>, client: &mut Client<'_>, ticket: &Arc<Tic
                 .is_ok()
                 && keep
         }
-        Ended::Again => {
+        Ended::Again | Ended::Starved => {
             ticket.leave();
             client.refuse(
                 Some(&ticket.head),
@@ -101,8 +116,10 @@ fn hand_over(
     ticket: &Ticket,
     number: TicketNumber,
 ) -> Ended {
-    let Ok(mut inner) = bound.connect() else {
-        return Ended::Again;
+    let mut inner = match bound.connect() {
+        Ok(inner) => inner,
+        Err(error) if inner::is_dead(&error) => return Ended::Again,
+        Err(_) => return Ended::Starved,
     };
     let head = inner::inner_head(&ticket.head.method, &ticket.head.path, number.0);
     if inner.set_read_timeout(TICK).is_err() || inner.write_all(head.as_bytes()).is_err() {

@@ -4,6 +4,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -48,7 +49,7 @@ impl Inner {
 
     /// Replaces `dead`, unless somebody did already.
     pub(crate) fn rebuild(&self, dead: &Arc<Bound>) {
-        for _ in 0..REBUILD_TRIES {
+        for tried in 0..REBUILD_TRIES {
             let mut current = self.current.lock();
             if !Arc::ptr_eq(&current, dead) {
                 return;
@@ -65,7 +66,11 @@ impl Inner {
                 }
                 Err(error) => {
                     drop(current);
-                    log::warn!("warning: the inner server cannot be started again yet: {error}");
+                    if tried == 0 {
+                        log::warn!(
+                            "warning: the inner server cannot be started again yet: {error}"
+                        );
+                    }
                     thread::sleep(REBUILD_PAUSE);
                 }
             }
@@ -87,9 +92,8 @@ impl Bound {
     fn open() -> io::Result<Self> {
         let unix = PrivateDir::create().and_then(|dir| {
             let listener = std::os::unix::net::UnixListener::bind(dir.socket())?;
-            let server = Server::from_listener(listener, None).map_err(io::Error::other)?;
             Ok(Self {
-                server,
+                server: start(listener)?,
                 address: Address::Unix(dir),
             })
         });
@@ -105,9 +109,8 @@ impl Bound {
     fn open_loopback() -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
-        let server = Server::from_listener(listener, None).map_err(io::Error::other)?;
         Ok(Self {
-            server,
+            server: start(listener)?,
             address: Address::Loopback(address),
         })
     }
@@ -126,6 +129,22 @@ impl Bound {
             }
         }
     }
+}
+
+/// tiny_http panics where no thread can be had for it; here that is an error like others.
+fn start(listener: impl Into<tiny_http::Listener>) -> io::Result<Server> {
+    catch_unwind(AssertUnwindSafe(|| Server::from_listener(listener, None)))
+        .map_err(|_| io::Error::other("no thread can be had for it"))?
+        .map_err(io::Error::other)
+}
+
+/// Whether an error of [`Bound::connect`] says that nobody listens any more: the listener was dropped, or somebody removed
+/// the socket's file.
+pub(crate) fn is_dead(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound
+    )
 }
 
 impl std::fmt::Debug for Bound {

@@ -19,6 +19,7 @@ mod hostile_connections;
 mod hostile_heads;
 mod hostile_leaving;
 mod hostile_queue;
+mod hostile_resources;
 mod life;
 mod smoke;
 mod start;

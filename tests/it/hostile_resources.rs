@@ -1,0 +1,99 @@
+//! Descriptors run out: the port stays alive, who can be served is served, and all is well once they are back.
+#![cfg(target_os = "linux")]
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
+
+use crate::harness::Client;
+use crate::hostile::{CHAT, Site, chat_request};
+
+/// Descriptors of the program that is limited from its start: too few for eight requests at once.
+const FILES: usize = 64;
+
+/// Leaves a running program only `more` descriptors than it has open.
+fn limit(site: &Site, more: usize) {
+    let pid = Pid::from_raw(site.proxy.pid().try_into().unwrap()).unwrap();
+    let most = Some((site.usage().files + more).try_into().unwrap());
+    let limit = Rlimit {
+        current: most,
+        maximum: most,
+    };
+    prlimit(Some(pid), Resource::Nofile, limit).unwrap();
+}
+
+/// Silent clients, more than there are descriptors. They queue at the port, and do not see that nobody accepts them.
+fn crowd(site: &Site) -> Vec<Client> {
+    (0..2 * FILES).map(|_| site.proxy.connect()).collect()
+}
+
+#[test]
+fn a_port_that_ran_out_of_descriptors_serves_again() {
+    let site = Site::start("");
+    limit(&site, 12);
+    for _ in 0..2 {
+        let crowd = crowd(&site);
+        site.proxy.wait_for_log("cannot accept a connection");
+        let answer = site.answer(chat_request(CHAT)).0;
+        if answer.status != 200 {
+            answer.assert_error(503, Some("out_of_resources"));
+        }
+        drop(crowd);
+    }
+    site.assert_unharmed();
+    let log = site.proxy.log();
+    let warnings = log.iter().filter(|line| line.contains("warning:")).count();
+    assert!(warnings < 60, "{log:#?}");
+}
+
+#[test]
+fn requests_for_which_no_descriptor_is_left_harm_only_themselves() {
+    let site = Site::start("");
+    let mut answered = 0;
+    limit(&site, 24);
+    for _ in 0..3 {
+        // All are connected before the first one asks: there is room for them, and not for what their requests need.
+        let mut clients: Vec<Client> = (0..22).map(|_| site.proxy.connect()).collect();
+        for client in &mut clients {
+            client.try_send(&chat_request(CHAT)[..20]);
+        }
+        for client in &mut clients {
+            client.try_send(&chat_request(CHAT)[20..]);
+        }
+        for client in &mut clients {
+            // One that is closed for another's sake gets no answer.
+            let mut line = String::new();
+            let mut reader = BufReader::new(&client.stream);
+            let read = reader.read_line(&mut line);
+            let status = line.split(' ').nth(1);
+            assert!(
+                matches!(status, None | Some("200" | "503")),
+                "{line:?} {read:?}"
+            );
+            answered += usize::from(status == Some("200"));
+        }
+    }
+    assert!(answered > 0);
+    site.assert_unharmed();
+}
+
+#[test]
+fn a_program_that_was_stopped_leaves_no_socket_behind() {
+    let mut site = Site::start("");
+    let left = |site: &Site| {
+        let entries = fs::read_dir(site.proxy.dir.path()).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names
+            .filter(|name| name.starts_with("ociai-proxy-"))
+            .count()
+    };
+    assert_eq!(
+        left(&site),
+        1,
+        "its temporary directory is not where it is looked for"
+    );
+    site.proxy.signal("TERM");
+    assert!(site.proxy.wait_for_exit().success());
+    assert_eq!(left(&site), 0);
+}
