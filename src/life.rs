@@ -26,6 +26,19 @@ pub(crate) fn raise_file_limit() {
 #[cfg(not(unix))]
 pub(crate) fn raise_file_limit() {}
 
+/// How many files the process may have open at once; `None`: as many as it likes, or the system does not say.
+#[cfg(unix)]
+pub(crate) fn file_limit() -> Option<usize> {
+    use rustix::process::{Resource, getrlimit};
+    let files = getrlimit(Resource::Nofile).current?;
+    usize::try_from(files).ok()
+}
+
+#[cfg(not(unix))]
+pub(crate) fn file_limit() -> Option<usize> {
+    None
+}
+
 /// The signals that this program listens to, from the moment this is made.
 pub(crate) struct Signals {
     #[cfg(unix)]

@@ -19,6 +19,10 @@ use crate::workers::{PoolSettings, Workers};
 const CONTROL_THREADS: usize = 2;
 /// Longest wait for running and queued requests after the listener has closed.
 const DRAIN_LIMIT: Duration = Duration::from_secs(30);
+/// Files that a request under way has open: its client's socket, the hand-over's two ends, and one to OCI.
+const FILES_PER_CONNECTION: usize = 4;
+/// Files of the program itself: standard ones, listeners, signals, the resolver, a reload.
+const OWN_FILES: usize = 32;
 
 /// Where the settings come from.
 pub(crate) struct Source {
@@ -77,7 +81,8 @@ impl Server {
         let workers =
             start_workers(&api, fixed.pool).map_err(one_line("the workers cannot be started"))?;
         let guard = Arc::clone(&api);
-        let listener = Listener::bind(&fixed.listen, Arc::new(move |head| guard.guard(head)))
+        let listen = within_file_limit(&fixed.listen);
+        let listener = Listener::bind(&listen, Arc::new(move |head| guard.guard(head)))
             .map_err(|error| vec![bind_problem(&fixed.listen, &error)])?;
         let server = Self {
             source,
@@ -147,6 +152,23 @@ impl Server {
         }
         Ok(())
     }
+}
+
+/// No more connections than there are files for: then an idle one makes room for a new one, and who asks is answered,
+/// before the system refuses to open anything.
+fn within_file_limit(listen: &ListenSettings) -> ListenSettings {
+    let mut listen = listen.clone();
+    if let Some(files) = life::file_limit() {
+        let most = (files.saturating_sub(OWN_FILES) / FILES_PER_CONNECTION).max(1);
+        if most < listen.max_connections {
+            log::warn!(
+                "warning: only {files} files may be open at once (ulimit -n): max_connections is {most} instead of {}",
+                listen.max_connections
+            );
+            listen.max_connections = most;
+        }
+    }
+    listen
 }
 
 fn start_workers(api: &Arc<Api>, pool: PoolSettings) -> io::Result<Arc<Workers<Task>>> {

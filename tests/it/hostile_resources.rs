@@ -3,14 +3,42 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
-use crate::harness::Client;
-use crate::hostile::{CHAT, Site, chat_request};
+use crate::harness::{Client, Proxy, config, eventually, furnished, program, simulator};
+use crate::hostile::{CHAT, PROMPT, Site, chat_request};
 
 /// Descriptors of the program that is limited from its start: too few for eight requests at once.
 const FILES: usize = 64;
+
+/// The program with a limit of descriptors that it cannot raise.
+fn limited() -> Site {
+    let simulator = simulator();
+    let config = config(
+        &simulator.endpoint(),
+        "[GLOBAL]\nglobal_max_concurrency = 4\n",
+    );
+    let dir = furnished(&config);
+    let unlimited = program(dir.path());
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", &format!("ulimit -n {FILES}; exec \"$0\" \"$@\"")])
+        .arg(unlimited.get_program())
+        .args(["-port", "0", "-host", "127.0.0.1"])
+        .current_dir(dir.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
+    for (name, value) in unlimited.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    Site::watch(simulator, Proxy::spawn(dir, command))
+}
 
 /// Leaves a running program only `more` descriptors than it has open.
 fn limit(site: &Site, more: usize) {
@@ -76,6 +104,22 @@ fn requests_for_which_no_descriptor_is_left_harm_only_themselves() {
     }
     assert!(answered > 0);
     site.assert_unharmed();
+}
+
+#[test]
+fn silent_clients_that_hold_all_connections_make_room_for_one_that_asks() {
+    let site = limited();
+    site.proxy.wait_for_log("max_connections is 8 instead of");
+    let began = Instant::now();
+    let crowd = crowd(&site);
+    for _ in 0..5 {
+        assert_eq!(site.proxy.get("/health").status, 200);
+        assert_eq!(site.answer(chat_request(CHAT)).0.status, 200);
+    }
+    assert!(began.elapsed() < PROMPT, "{:?}", began.elapsed());
+    drop(crowd);
+    site.assert_unharmed();
+    eventually("all of them to be gone", || site.usage().files < FILES);
 }
 
 #[test]
