@@ -213,6 +213,9 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("its log: {:#?}", self.log());
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

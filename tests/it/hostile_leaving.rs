@@ -20,6 +20,8 @@ fn assert_dropped(site: &Site) {
 
 /// Sends a request for which OCI plays `script`, and waits until the call is under way.
 fn called(site: &Site, script: Script, request: &str) -> Client {
+    // The call before this one ends a moment after its client has its answer.
+    assert_dropped(site);
     site.simulator.enqueue(script);
     let mut client = site.proxy.connect();
     client.send(request);
