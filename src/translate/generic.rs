@@ -9,28 +9,9 @@ use crate::openai::chat::{
 use crate::openai::tools::{Function, Tool, ToolChoice};
 
 use super::messages::{self, plain_text};
-use super::{BadRequest, Rules};
-
-/// What is certain about a model, by its id. Of a dedicated endpoint nothing is.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Quirks {
-    /// Wants `maxCompletionTokens` and refuses `maxTokens`.
-    completion_tokens: bool,
-    /// Refuses `isParallelToolCalls`.
-    no_parallel_flag: bool,
-    /// Fails on an assistant's turn that has tool calls and empty text.
-    pub(super) no_empty_tool_turn: bool,
-}
-
-impl Quirks {
-    fn of(id: &str) -> Self {
-        Self {
-            completion_tokens: id.starts_with("openai.") && !id.starts_with("openai.gpt-oss"),
-            no_parallel_flag: id.starts_with("meta.llama-3"),
-            no_empty_tool_turn: id.starts_with("meta.llama"),
-        }
-    }
-}
+use super::quirks::Quirks;
+use super::schema::{self, Budget, TooLarge};
+use super::{BadRequest, Rules, repair};
 
 pub(super) fn request(
     request: ChatRequest,
@@ -53,13 +34,21 @@ pub(super) fn request(
     } else {
         (max_tokens, None)
     };
-    let mut tools = tools(request.tools, request.functions)?;
-    let tool_choice = tool_choice(request.tool_choice.or(request.function_call), &mut tools)?;
+    let mut schemas = Schemas {
+        quirks,
+        budget: Budget::default(),
+    };
+    let mut tools = schemas.tools(request.tools, request.functions)?;
+    let tool_choice = match (request.tool_choice, request.function_call) {
+        (Some(choice), _) => tool_choice(choice, "tool_choice", &mut tools)?,
+        (None, Some(choice)) => tool_choice(choice, "function_call", &mut tools)?,
+        (None, None) => None,
+    };
     let parallel = request
         .parallel_tool_calls
         .filter(|_| !quirks.no_parallel_flag && !tools.is_empty());
     Ok(wire::Request {
-        messages: messages::messages(request.messages, quirks)?,
+        messages: messages::messages(repair::repair(request.messages, quirks)?)?,
         is_stream,
         stream_options: (is_stream == Some(true)).then_some(wire::StreamOptions {
             is_include_usage: true,
@@ -76,7 +65,10 @@ pub(super) fn request(
         num_generations,
         log_probs,
         logit_bias: request.logit_bias.filter(|bias| !bias.is_empty()),
-        response_format: request.response_format.map(response_format).transpose()?,
+        response_format: request
+            .response_format
+            .map(|format| schemas.response_format(format))
+            .transpose()?,
         tools,
         tool_choice,
         is_parallel_tool_calls: parallel,
@@ -122,54 +114,104 @@ fn log_probs(request: &ChatRequest) -> Result<Option<u64>, BadRequest> {
     }
 }
 
-fn tools(
-    tools: Vec<Tool>,
-    functions: Vec<Function>,
-) -> Result<Vec<wire::ToolDefinition>, BadRequest> {
-    let modern = tools.into_iter().enumerate().map(|(at, tool)| {
-        match tool.kind.as_deref() {
-            Some("function") | None => {}
-            Some(other) => {
-                let why = format!("tools of type `{other}` are not supported, only `function`");
-                return Err(BadRequest::invalid(format!("tools[{at}].type"), why));
-            }
-        }
-        match tool.function {
-            Some(function) => definition(function, || format!("tools[{at}].function.name")),
-            None => Err(BadRequest::invalid(
-                format!("tools[{at}].function"),
-                "is missing",
-            )),
-        }
-    });
-    let older = functions
-        .into_iter()
-        .enumerate()
-        .map(|(at, function)| definition(function, || format!("functions[{at}].name")));
-    modern.chain(older).collect()
+/// The schemas of one request, which share a budget.
+struct Schemas {
+    quirks: Quirks,
+    budget: Budget,
 }
 
-/// OpenAI's `strict` has no counterpart here and is left out.
-fn definition(
-    function: Function,
-    param: impl Fn() -> String,
-) -> Result<wire::ToolDefinition, BadRequest> {
-    let name = function.name.filter(|name| !name.is_empty());
-    Ok(wire::ToolDefinition {
-        name: name.ok_or_else(|| BadRequest::invalid(param(), "is missing"))?,
-        description: function.description,
-        parameters: function.parameters,
-    })
+impl Schemas {
+    fn tools(
+        &mut self,
+        tools: Vec<Tool>,
+        functions: Vec<Function>,
+    ) -> Result<Vec<wire::ToolDefinition>, BadRequest> {
+        let mut definitions = Vec::with_capacity(tools.len() + functions.len());
+        for (at, tool) in tools.into_iter().enumerate() {
+            match tool.kind.as_deref() {
+                Some("function") | None => {}
+                Some(other) => {
+                    let why = format!("tools of type `{other}` are not supported, only `function`");
+                    return Err(BadRequest::invalid(format!("tools[{at}].type"), why));
+                }
+            }
+            let path = format!("tools[{at}].function");
+            match tool.function {
+                Some(function) => definitions.push(self.definition(function, &path)?),
+                None => return Err(BadRequest::invalid(path, "is missing")),
+            }
+        }
+        for (at, function) in functions.into_iter().enumerate() {
+            definitions.push(self.definition(function, &format!("functions[{at}]"))?);
+        }
+        Ok(definitions)
+    }
+
+    /// OpenAI's `strict` has no counterpart here and is left out.
+    fn definition(
+        &mut self,
+        function: Function,
+        path: &str,
+    ) -> Result<wire::ToolDefinition, BadRequest> {
+        let name = function.name.filter(|name| !name.is_empty());
+        let parameters = function
+            .parameters
+            .map(|schema| schema::tool_parameters(schema, self.quirks, &mut self.budget))
+            .transpose()
+            .map_err(|TooLarge| too_large(format!("{path}.parameters")))?;
+        Ok(wire::ToolDefinition {
+            name: name.ok_or_else(|| BadRequest::invalid(format!("{path}.name"), "is missing"))?,
+            description: function.description,
+            parameters,
+        })
+    }
+
+    fn response_format(
+        &mut self,
+        format: ResponseFormat,
+    ) -> Result<wire::ResponseFormat, BadRequest> {
+        let missing =
+            |param: &str| BadRequest::invalid(format!("response_format.{param}"), "is missing");
+        match format.kind.ok_or_else(|| missing("type"))? {
+            ResponseFormatKind::Text => Ok(wire::ResponseFormat::Text),
+            ResponseFormatKind::JsonObject => Ok(wire::ResponseFormat::JsonObject),
+            ResponseFormatKind::JsonSchema => {
+                let from = format.json_schema.ok_or_else(|| missing("json_schema"))?;
+                let schema = from
+                    .schema
+                    .map(|schema| schema::response_schema(schema, self.quirks, &mut self.budget))
+                    .transpose()
+                    .map_err(|TooLarge| {
+                        too_large("response_format.json_schema.schema".to_owned())
+                    })?;
+                Ok(wire::ResponseFormat::JsonSchema {
+                    json_schema: wire::JsonSchema {
+                        name: from.name.ok_or_else(|| missing("json_schema.name"))?,
+                        description: from.description,
+                        schema,
+                        is_strict: from.strict,
+                    },
+                })
+            }
+        }
+    }
+}
+
+fn too_large(param: String) -> BadRequest {
+    BadRequest::invalid(
+        param,
+        "its references unfold to too much: write out what they point to, or split the tool",
+    )
 }
 
 /// A list of allowed tools becomes the list of tools: what is not sent cannot be chosen.
+/// `param` is the field that it came from.
 fn tool_choice(
-    choice: Option<ToolChoice>,
+    choice: ToolChoice,
+    param: &str,
     tools: &mut Vec<wire::ToolDefinition>,
 ) -> Result<Option<wire::ToolChoice>, BadRequest> {
-    let Some(choice) = choice else {
-        return Ok(None);
-    };
+    let wrong = |why: &str| Err(BadRequest::invalid(param, why));
     if tools.is_empty() {
         return match choice {
             ToolChoice::None
@@ -179,52 +221,30 @@ fn tool_choice(
             } => Ok(None),
             ToolChoice::Required
             | ToolChoice::Function { .. }
-            | ToolChoice::Allowed { required: true, .. } => {
-                Err(BadRequest::invalid("tool_choice", "needs `tools`"))
-            }
+            | ToolChoice::Allowed { required: true, .. } => wrong("needs `tools`"),
         };
     }
     Ok(Some(match choice {
         ToolChoice::None => wire::ToolChoice::None,
         ToolChoice::Auto => wire::ToolChoice::Auto,
         ToolChoice::Required => wire::ToolChoice::Required,
-        ToolChoice::Function { name } => wire::ToolChoice::Function { name },
+        ToolChoice::Function { name } => {
+            if !tools.iter().any(|tool| tool.name == name) {
+                return wrong("names none of the `tools`");
+            }
+            wire::ToolChoice::Function { name }
+        }
         ToolChoice::Allowed { required, names } => {
             if !names.is_empty() {
                 tools.retain(|tool| names.contains(&tool.name));
             }
             match (tools.is_empty(), required) {
-                (true, _) => {
-                    return Err(BadRequest::invalid(
-                        "tool_choice",
-                        "allows none of the `tools`",
-                    ));
-                }
+                (true, _) => return wrong("allows none of the `tools`"),
                 (false, true) => wire::ToolChoice::Required,
                 (false, false) => wire::ToolChoice::Auto,
             }
         }
     }))
-}
-
-fn response_format(format: ResponseFormat) -> Result<wire::ResponseFormat, BadRequest> {
-    let missing =
-        |param: &str| BadRequest::invalid(format!("response_format.{param}"), "is missing");
-    match format.kind.ok_or_else(|| missing("type"))? {
-        ResponseFormatKind::Text => Ok(wire::ResponseFormat::Text),
-        ResponseFormatKind::JsonObject => Ok(wire::ResponseFormat::JsonObject),
-        ResponseFormatKind::JsonSchema => {
-            let schema = format.json_schema.ok_or_else(|| missing("json_schema"))?;
-            Ok(wire::ResponseFormat::JsonSchema {
-                json_schema: wire::JsonSchema {
-                    name: schema.name.ok_or_else(|| missing("json_schema.name"))?,
-                    description: schema.description,
-                    schema: schema.schema,
-                    is_strict: schema.strict,
-                },
-            })
-        }
-    }
 }
 
 fn reasoning_effort(effort: ReasoningEffort) -> &'static str {

@@ -3,95 +3,60 @@
 
 use crate::oci::wire::generic as wire;
 use crate::openai::message::{
-    CalledFunction, Content, InputAudio, InputFile, MediaUrl, Message, Part, PartKind, Role,
-    ToolCall,
+    CalledFunction, Content, InputAudio, InputFile, MediaUrl, Part, PartKind, Role, ToolCall,
 };
 
 use super::BadRequest;
-use super::generic::Quirks;
+use super::repair::Turn;
 
-/// Stands for the empty text of an assistant's tool turn, where a model fails on nothing. Oracle's own client sends it.
-const FILLER: &str = ".";
-
-pub(super) fn messages(
-    messages: Vec<Message>,
-    quirks: Quirks,
-) -> Result<Vec<wire::Message>, BadRequest> {
-    let mut legacy = LegacyCalls::default();
-    let numbered = messages.into_iter().enumerate();
-    numbered
-        .map(|(at, message)| translate(message, &format!("messages[{at}]"), quirks, &mut legacy))
-        .collect()
+/// Of a history that was repaired: calls have ids, and each result has the id of its call.
+pub(super) fn messages(turns: Vec<Turn>) -> Result<Vec<wire::Message>, BadRequest> {
+    turns.into_iter().map(translate).collect()
 }
 
-fn translate(
-    message: Message,
-    path: &str,
-    quirks: Quirks,
-    legacy: &mut LegacyCalls,
-) -> Result<wire::Message, BadRequest> {
-    let role = message
+fn translate(turn: Turn) -> Result<wire::Message, BadRequest> {
+    let path = format!("messages[{}]", turn.at);
+    let role = turn
+        .message
         .role
         .ok_or_else(|| BadRequest::invalid(format!("{path}.role"), "is missing"))?;
     match role {
         // Which models know DEVELOPER is unknown; SYSTEM means the same to all.
         Role::System | Role::Developer => Ok(wire::Message::System {
-            content: content(message.content, path)?,
-            name: message.name,
+            content: content(turn.message.content, &path)?,
+            name: turn.message.name,
         }),
         Role::User => Ok(wire::Message::User {
-            content: content(message.content, path)?,
-            name: message.name,
+            content: content(turn.message.content, &path)?,
+            name: turn.message.name,
         }),
-        Role::Assistant => assistant(message, path, quirks, legacy),
-        Role::Tool => {
-            let id = message.tool_call_id.filter(|id| !id.is_empty());
+        Role::Assistant => assistant(turn, &path),
+        Role::Tool | Role::Function => {
+            let id = turn.message.tool_call_id.filter(|id| !id.is_empty());
             Ok(wire::Message::Tool {
                 tool_call_id: id.ok_or_else(|| {
                     BadRequest::invalid(format!("{path}.tool_call_id"), "is missing")
                 })?,
-                content: vec![result_text(message.content, path)?],
-            })
-        }
-        Role::Function => {
-            let id = legacy.answered(message.name.as_deref());
-            Ok(wire::Message::Tool {
-                tool_call_id: id.ok_or_else(|| {
-                    BadRequest::invalid(
-                        format!("{path}.name"),
-                        "names no function that was called before",
-                    )
-                })?,
-                content: vec![result_text(message.content, path)?],
+                content: vec![result_text(turn.message.content, &path)?],
             })
         }
     }
 }
 
 /// The model's own thoughts (`reasoning_content`) are not sent back: vendors disagree on whether they may be.
-fn assistant(
-    message: Message,
-    path: &str,
-    quirks: Quirks,
-    legacy: &mut LegacyCalls,
-) -> Result<wire::Message, BadRequest> {
+fn assistant(turn: Turn, path: &str) -> Result<wire::Message, BadRequest> {
+    let message = turn.message;
     let mut tool_calls = Vec::with_capacity(message.tool_calls.len());
-    for (at, call) in message.tool_calls.into_iter().enumerate() {
+    for (at, call) in (turn.first_call..).zip(message.tool_calls) {
         tool_calls.push(tool_call(call, &format!("{path}.tool_calls[{at}]"))?);
-    }
-    if let Some(call) = message.function_call {
-        let mut call = called_function(call, &format!("{path}.function_call"))?;
-        call.id = Some(legacy.called(&call.name));
-        tool_calls.push(call);
     }
     let mut refusal = message.refusal;
     let mut content = parts(message.content, path, Some(&mut refusal))?;
     if is_blank(&content) {
-        content = match (tool_calls.is_empty(), quirks.no_empty_tool_turn) {
-            (true, _) => vec![text_part(String::new())],
-            (false, true) => vec![text_part(FILLER.to_owned())],
-            (false, false) => Vec::new(),
-        };
+        content.clear();
+        if tool_calls.is_empty() {
+            content.push(text_part(String::new()));
+        }
     }
     Ok(wire::Message::Assistant {
         content,
@@ -101,7 +66,7 @@ fn assistant(
     })
 }
 
-/// `path` of the call. An id may be missing: some models make none.
+/// `path` of the call.
 fn tool_call(call: ToolCall, path: &str) -> Result<wire::ToolCall, BadRequest> {
     match call.kind.as_deref() {
         Some("function") | None => {}
@@ -130,32 +95,6 @@ fn called_function(function: CalledFunction, path: &str) -> Result<wire::ToolCal
         // What no arguments are in JSON; models that parse them fail on the empty string.
         arguments: arguments.unwrap_or_else(|| "{}".to_owned()),
     })
-}
-
-/// Calls in the form before `tool_calls` have no ids: the result is matched by the function's name.
-#[derive(Default)]
-struct LegacyCalls {
-    made: u32,
-    /// Name and made-up id of those not answered yet.
-    open: Vec<(String, String)>,
-}
-
-impl LegacyCalls {
-    fn called(&mut self, name: &str) -> String {
-        let id = format!("call_function_{}", self.made);
-        self.made += 1;
-        self.open.push((name.to_owned(), id.clone()));
-        id
-    }
-
-    /// The id of the latest open call of that name; without a name, of the latest.
-    fn answered(&mut self, name: Option<&str>) -> Option<String> {
-        let at = self
-            .open
-            .iter()
-            .rposition(|(called, _)| name.is_none_or(|name| name == called))?;
-        Some(self.open.remove(at).1)
-    }
 }
 
 /// Never empty: no content at all is one empty text.

@@ -19,7 +19,10 @@ mod messages;
 #[cfg(test)]
 mod mistakes;
 pub(crate) mod models;
+mod quirks;
+mod repair;
 mod reply;
+mod schema;
 mod stream;
 mod tools;
 
