@@ -49,7 +49,7 @@ fn prepare(live: &Live, exchange: &Exchange) -> Result<(ModelName, Job), ApiErro
         .models
         .resolve(&request.model)
         .ok_or_else(|| ApiError::unknown_model(&request.model))?;
-    let meta = reply_meta(exchange.request_id(), &request.model);
+    let meta = reply_meta(exchange.request_id(), &request);
     let (wants_stream, include_usage) = (request.wants_stream(), request.wants_usage());
     let choices = request.choices();
     let job = Job {
@@ -63,14 +63,15 @@ fn prepare(live: &Live, exchange: &Exchange) -> Result<(ModelName, Job), ApiErro
     Ok((model.clone(), job))
 }
 
-fn reply_meta(id: &RequestId, model: &str) -> ReplyMeta {
+fn reply_meta(id: &RequestId, request: &ChatRequest) -> ReplyMeta {
     ReplyMeta {
         id: format!("chatcmpl-{id}"),
         created: SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_secs()),
-        model: model.to_owned(),
+        model: request.model.clone(),
         tool_id_seed: id.as_str().to_owned(),
+        function_call: request.wants_function_call(),
     }
 }
 

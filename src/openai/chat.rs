@@ -214,6 +214,11 @@ impl ChatRequest {
             == Some(true)
     }
 
+    /// Whether the client speaks the form before `tools`: its calls go back as `function_call`.
+    pub(crate) fn wants_function_call(&self) -> bool {
+        !self.functions.is_empty() && self.tools.is_empty()
+    }
+
     /// How many answers were asked for, 1 to [`MAX_CHOICES`].
     pub(crate) fn choices(&self) -> u32 {
         self.n
@@ -355,6 +360,9 @@ pub(crate) struct AssistantMessage {
     pub(crate) annotations: Vec<Annotation>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) tool_calls: Vec<AnswerToolCall>,
+    /// Instead of `tool_calls`, for a request with `functions`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) function_call: Option<AnswerFunction>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -392,6 +400,8 @@ pub(crate) enum FinishReason {
     Stop,
     Length,
     ToolCalls,
+    /// Instead of [`Self::ToolCalls`], for a request with `functions`.
+    FunctionCall,
     ContentFilter,
 }
 

@@ -46,6 +46,9 @@ pub(crate) struct Delta {
     pub(crate) annotations: Vec<Annotation>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) tool_calls: Vec<ToolCallDelta>,
+    /// Instead of `tool_calls`, for a request with `functions`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) function_call: Option<FunctionDelta>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

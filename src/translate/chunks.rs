@@ -13,6 +13,8 @@ pub(super) struct ChunkHead {
     created: u64,
     model: Arc<str>,
     include_usage: bool,
+    /// Calls go out in the form before `tools`.
+    function_call: bool,
 }
 
 impl ChunkHead {
@@ -23,7 +25,14 @@ impl ChunkHead {
             created,
             model: model.into(),
             include_usage,
+            function_call: false,
         }
+    }
+
+    /// For a request with `functions` and without `tools`.
+    pub(super) fn with_function_call(mut self, function_call: bool) -> Self {
+        self.function_call = function_call;
+        self
     }
 
     /// The first chunk of a choice.
@@ -45,16 +54,28 @@ impl ChunkHead {
         })
     }
 
-    pub(super) fn tool_call(&self, index: u32, call: ToolCallDelta) -> ChatChunk {
-        let delta = Delta {
-            tool_calls: vec![call],
-            ..Delta::default()
+    /// `None` for what the older form cannot say: a second call.
+    pub(super) fn tool_call(&self, index: u32, call: ToolCallDelta) -> Option<ChatChunk> {
+        let delta = match (self.function_call, call.index) {
+            (false, _) => Delta {
+                tool_calls: vec![call],
+                ..Delta::default()
+            },
+            (true, 0) => Delta {
+                function_call: Some(call.function),
+                ..Delta::default()
+            },
+            (true, _) => return None,
         };
-        self.delta(index, delta, None)
+        Some(self.delta(index, delta, None))
     }
 
     /// The last chunk of a choice.
     pub(super) fn finish(&self, index: u32, reason: FinishReason) -> ChatChunk {
+        let reason = match reason {
+            FinishReason::ToolCalls if self.function_call => FinishReason::FunctionCall,
+            other => other,
+        };
         self.choice(ChunkChoice {
             index,
             delta: Delta::default(),
@@ -128,6 +149,13 @@ fn push_choice(head: &ChunkHead, choice: &Choice, chunks: &mut Vec<ChatChunk>) {
             annotations: message.annotations.clone(),
             ..Delta::default()
         }),
+        message.function_call.clone().map(|call| Delta {
+            function_call: Some(FunctionDelta {
+                name: Some(call.name),
+                arguments: call.arguments,
+            }),
+            ..Delta::default()
+        }),
     ];
     for delta in deltas.into_iter().flatten() {
         let logprobs = choice.logprobs.clone().filter(|_| delta.content.is_some());
@@ -143,7 +171,7 @@ fn push_choice(head: &ChunkHead, choice: &Choice, chunks: &mut Vec<ChatChunk>) {
                 arguments: call.function.arguments.clone(),
             },
         };
-        chunks.push(head.tool_call(choice.index, delta));
+        chunks.extend(head.tool_call(choice.index, delta));
     }
     chunks.push(head.finish(choice.index, choice.finish_reason));
 }

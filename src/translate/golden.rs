@@ -1,6 +1,7 @@
 //! Runs the cases under `tests/golden/generic/`: a case is a directory of files and no Rust.
 //!
-//! - `case.json` (optional): `model_id`, `default_max_tokens`, `force_non_stream`, `include_usage`, `choices`.
+//! - `case.json` (optional): `model_id`, `default_max_tokens`, `force_non_stream`, `include_usage`, `choices`,
+//!   `function_call`.
 //! - `request.openai.json` gives `request.oci.json`, or `request.error.json` if it is refused.
 //! - `response.oci.json` gives `response.openai.json`, and `response.openai.sse`: the same as a stream.
 //! - `stream.oci.sse` gives `stream.openai.sse`.
@@ -29,6 +30,7 @@ struct Case {
     force_non_stream: bool,
     include_usage: bool,
     choices: u32,
+    function_call: bool,
 }
 
 impl Default for Case {
@@ -39,17 +41,19 @@ impl Default for Case {
             force_non_stream: false,
             include_usage: true,
             choices: 1,
+            function_call: false,
         }
     }
 }
 
 impl Case {
-    fn meta() -> ReplyMeta {
+    fn meta(&self) -> ReplyMeta {
         ReplyMeta {
             id: "chatcmpl-golden".to_owned(),
             created: 1_700_000_000,
             model: "the-clients-name".to_owned(),
             tool_id_seed: "golden".to_owned(),
+            function_call: self.function_call,
         }
     }
 
@@ -64,7 +68,7 @@ impl Case {
     }
 
     fn stream(&self, sse: &str) -> String {
-        let mut translator = StreamTranslator::new(Self::meta(), self.include_usage, self.choices);
+        let mut translator = StreamTranslator::new(self.meta(), self.include_usage, self.choices);
         let mut out = String::new();
         let events = sse.lines().filter_map(|line| line.strip_prefix("data:"));
         for event in events {
@@ -138,7 +142,7 @@ fn run(dir: &Path, differences: &mut Vec<String>) -> usize {
     }
     if let Some(body) = read("response.oci.json") {
         inputs += 1;
-        let translated = completion(serde_json::from_slice(&body).unwrap(), &Case::meta()).unwrap();
+        let translated = completion(serde_json::from_slice(&body).unwrap(), &case.meta()).unwrap();
         settle(
             &dir.join("response.openai.json"),
             &pretty(&translated),

@@ -80,6 +80,7 @@ fn meta() -> ReplyMeta {
         created: 7,
         model: "m".to_owned(),
         tool_id_seed: "s".to_owned(),
+        function_call: false,
     }
 }
 

@@ -1,4 +1,5 @@
-//! Log probabilities: OCI has them in the lists of OpenAI's old completions, clients want one object a token.
+//! Log probabilities: OCI has them in the lists of OpenAI's old completions, clients want one object a token. Should a
+//! vendor's answer come through in the clients' shape, that is understood as well.
 //! Source: reference §5.
 
 use serde_json::{Map, Value};
@@ -12,7 +13,11 @@ const UNKNOWN: f64 = -9999.0;
 /// `None` if there is no token.
 pub(super) fn logprobs(from: wire::LogProbs) -> Option<LogProbs> {
     if from.tokens.is_empty() {
-        return None;
+        let content: Vec<_> = from.content.into_iter().map(token).collect();
+        return (!content.is_empty()).then_some(LogProbs {
+            content,
+            refusal: None,
+        });
     }
     let mut numbers = from.token_logprobs.into_iter();
     let mut tops = from.top_logprobs.into_iter();
@@ -24,6 +29,21 @@ pub(super) fn logprobs(from: wire::LogProbs) -> Option<LogProbs> {
         content: content.collect(),
         refusal: None,
     })
+}
+
+fn token(from: wire::TokenLogProb) -> TokenLogProb {
+    let log_prob = |token: Option<String>, number: Option<String>| {
+        let number = number.and_then(|number| number.parse().ok());
+        log_prob(
+            token.unwrap_or_default(),
+            number.filter(|n: &f64| n.is_finite()),
+        )
+    };
+    let top = from.top_logprobs.into_iter();
+    TokenLogProb {
+        chosen: log_prob(from.token, from.logprob),
+        top_logprobs: top.map(|top| log_prob(top.token, top.logprob)).collect(),
+    }
 }
 
 fn alternatives(top: Map<String, Value>) -> Vec<LogProb> {
@@ -78,6 +98,23 @@ mod tests {
                 {"token": "!", "logprob": -9999.0, "bytes": [33], "top_logprobs": []}
             ]})
         );
+    }
+
+    #[test]
+    fn the_clients_own_shape_is_understood() {
+        for top in ["topLogprobs", "top_logprobs"] {
+            let shape = json!({"content": [
+                {"token": "Hi", "logprob": -0.5, "bytes": [72, 105], top: [{"token": "Ho", "logprob": -2}]}, {}]});
+            let logprobs = logprobs(serde_json::from_value(shape).unwrap()).unwrap();
+            assert_eq!(
+                serde_json::to_value(&logprobs).unwrap(),
+                json!({"refusal": null, "content": [
+                    {"token": "Hi", "logprob": -0.5, "bytes": [72, 105], "top_logprobs": [
+                        {"token": "Ho", "logprob": -2.0, "bytes": [72, 111]}]},
+                    {"token": "", "logprob": -9999.0, "bytes": [], "top_logprobs": []}
+                ]})
+            );
+        }
     }
 
     #[test]

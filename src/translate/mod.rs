@@ -3,15 +3,18 @@
 
 use std::fmt;
 
+use crate::oci::error::OciError;
 use crate::oci::wire::{self, ApiFormat};
-use crate::openai::chat::ChatRequest;
+use crate::openai::chat::{ChatCompletion, ChatRequest};
 use crate::openai::error::ApiError;
 
 mod chunks;
 mod error;
+mod functions;
 mod generic;
 #[cfg(test)]
 mod golden;
+mod grounding;
 #[cfg(test)]
 mod hostile;
 mod logprobs;
@@ -28,7 +31,6 @@ mod tools;
 
 pub(crate) use chunks::completion_as_chunks;
 pub(crate) use error::error;
-pub(crate) use reply::completion;
 pub(crate) use stream::{Progress, StreamTranslator};
 
 use models::ModelTarget;
@@ -54,6 +56,8 @@ pub(crate) struct ReplyMeta {
     /// From this the ids of tool calls are made that came without one. One for each answer: ids must differ within a
     /// conversation.
     pub(crate) tool_id_seed: String,
+    /// The client used `functions`: calls go back as `function_call`.
+    pub(crate) function_call: bool,
 }
 
 /// A request that cannot be put into OCI's words.
@@ -91,6 +95,18 @@ impl From<BadRequest> for ApiError {
             Problem::NotSupported => Self::not_supported(bad.message, bad.param),
         }
     }
+}
+
+/// A whole answer in OpenAI's words. Errors: [`OciError::Broken`] for an answer without a choice.
+pub(crate) fn completion(
+    result: wire::ChatResult,
+    meta: &ReplyMeta,
+) -> Result<ChatCompletion, OciError> {
+    let mut completion = reply::completion(result, meta)?;
+    if meta.function_call {
+        functions::call_functions(&mut completion);
+    }
+    Ok(completion)
 }
 
 /// A client's request in OCI's words. Takes it by value: images are moved, not copied.

@@ -13,6 +13,7 @@ use crate::openai::chat::{
 };
 
 use super::ReplyMeta;
+use super::grounding;
 use super::logprobs::logprobs;
 use super::tools::MadeUpIds;
 
@@ -57,6 +58,12 @@ fn choice(from: wire::Choice, at: u32, seed: &str) -> Choice {
         .unwrap_or(at);
     let Spoken { text, reasoning } =
         Spoken::of(from.message.content, from.message.reasoning_content);
+    let cited = match (from.message.annotations, from.grounding_metadata) {
+        (none, Some(metadata)) if none.is_empty() => {
+            grounding::citations(metadata, text.as_deref().unwrap_or_default())
+        }
+        (annotations, _) => annotations,
+    };
     let ids = MadeUpIds {
         seed,
         choice: index,
@@ -73,14 +80,16 @@ fn choice(from: wire::Choice, at: u32, seed: &str) -> Choice {
         index,
         message: AssistantMessage {
             role: "assistant",
-            content: match (text, tool_calls.is_empty()) {
+            // `null` is for answers that say it otherwise.
+            content: match (text, tool_calls.is_empty() && from.message.refusal.is_none()) {
                 (None, true) => Some(String::new()),
                 (text, _) => text,
             },
             reasoning_content: reasoning,
             refusal: from.message.refusal,
-            annotations: annotations(from.message.annotations),
+            annotations: annotations(cited),
             tool_calls,
+            function_call: None,
         },
         logprobs: from.logprobs.and_then(logprobs),
         finish_reason,
@@ -206,6 +215,7 @@ mod tests {
             created: 7,
             model: "m".to_owned(),
             tool_id_seed: "s".to_owned(),
+            function_call: false,
         };
         completion(
             serde_json::from_value(json!({"chatResponse": response})).unwrap(),

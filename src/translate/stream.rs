@@ -12,6 +12,7 @@ use crate::openai::chunk::{ChatChunk, Delta};
 
 use super::ReplyMeta;
 use super::chunks::ChunkHead;
+use super::grounding;
 use super::logprobs::logprobs;
 use super::reply::{Spoken, annotations, finish_reason, usage};
 use super::tools::{MAX_TOOL_CALLS, MadeUpIds, ToolCalls};
@@ -63,7 +64,8 @@ impl StreamTranslator {
     /// `choices`: how many the client asked for, 1 to [`MAX_CHOICES`].
     pub(crate) fn new(meta: ReplyMeta, include_usage: bool, choices: u32) -> Self {
         Self {
-            head: ChunkHead::new(&meta.id, meta.created, &meta.model, include_usage),
+            head: ChunkHead::new(&meta.id, meta.created, &meta.model, include_usage)
+                .with_function_call(meta.function_call),
             tool_id_seed: meta.tool_id_seed,
             expected: usize::try_from(choices.clamp(1, MAX_CHOICES)).unwrap_or(1),
             choices: Vec::new(),
@@ -100,6 +102,7 @@ impl StreamTranslator {
             (None, None, _) => None,
         };
         let mut chunks = Vec::new();
+        let message = grounding::with_sources(message, event.grounding_metadata);
         let only_usage = message.is_none() && event.finish_reason.is_none();
         if !only_usage {
             let index = self.choice_of(event.index)?;
@@ -254,7 +257,7 @@ impl StreamTranslator {
                 .map_err(|_| OciError::Broken {
                     why: format!("the answer has more than {MAX_TOOL_CALLS} tool calls"),
                 })?;
-            chunks.extend(delta.map(|delta| head.tool_call(index, delta)));
+            chunks.extend(delta.and_then(|delta| head.tool_call(index, delta)));
         }
         Ok(())
     }

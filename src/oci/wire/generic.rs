@@ -237,6 +237,8 @@ pub(crate) struct Choice {
     pub(crate) logprobs: Option<LogProbs>,
     #[serde(default, deserialize_with = "lenient::optional_object")]
     pub(crate) usage: Option<Usage>,
+    #[serde(default, deserialize_with = "lenient::optional_object")]
+    pub(crate) grounding_metadata: Option<GroundingMetadata>,
 }
 
 /// One event of a stream: a delta, a finish, the usage or an error, in any mixture.
@@ -254,6 +256,8 @@ pub(crate) struct Event {
     pub(crate) logprobs: Option<LogProbs>,
     #[serde(default, deserialize_with = "lenient::optional_object")]
     pub(crate) usage: Option<Usage>,
+    #[serde(default, deserialize_with = "lenient::optional_object")]
+    pub(crate) grounding_metadata: Option<GroundingMetadata>,
     /// Of an error event in OCI's own form.
     #[serde(default, deserialize_with = "lenient::text")]
     pub(crate) code: Option<String>,
@@ -326,7 +330,51 @@ pub(crate) struct UrlCitation {
     pub(crate) url: Option<String>,
 }
 
-/// Lists of equal length, one entry a token.
+/// What a search found, and which stretches of the text rest on it. Gemini's.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct GroundingMetadata {
+    #[serde(default, deserialize_with = "lenient::objects_in_place")]
+    pub(crate) grounding_chunks: Vec<GroundingChunk>,
+    #[serde(default, deserialize_with = "lenient::objects")]
+    pub(crate) grounding_supports: Vec<GroundingSupport>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct GroundingChunk {
+    #[serde(default, deserialize_with = "lenient::object")]
+    pub(crate) web: GroundingSource,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct GroundingSource {
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub(crate) uri: Option<String>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub(crate) title: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct GroundingSupport {
+    #[serde(default, deserialize_with = "lenient::object")]
+    pub(crate) segment: GroundingSegment,
+    /// Places in the list of chunks, as text.
+    #[serde(default, deserialize_with = "lenient::strings")]
+    pub(crate) grounding_chunk_indices: Vec<String>,
+}
+
+/// Bytes of the answer's UTF-8.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct GroundingSegment {
+    #[serde(default, deserialize_with = "lenient::count")]
+    pub(crate) start_index: Option<u64>,
+    #[serde(default, deserialize_with = "lenient::count")]
+    pub(crate) end_index: Option<u64>,
+}
+
+/// Lists of equal length, one entry a token; or OpenAI's own shape, which some vendors' answers keep.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LogProbs {
@@ -337,6 +385,21 @@ pub(crate) struct LogProbs {
     /// Token to logarithm; the schema has the latter as a string.
     #[serde(default, deserialize_with = "lenient::objects_in_place")]
     pub(crate) top_logprobs: Vec<Map<String, Value>>,
+    /// OpenAI's shape.
+    #[serde(default, deserialize_with = "lenient::objects")]
+    pub(crate) content: Vec<TokenLogProb>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TokenLogProb {
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub(crate) token: Option<String>,
+    /// A number, as text.
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub(crate) logprob: Option<String>,
+    #[serde(default, alias = "top_logprobs", deserialize_with = "lenient::objects")]
+    pub(crate) top_logprobs: Vec<TokenLogProb>,
 }
 
 /// Tokens.

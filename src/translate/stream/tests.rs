@@ -11,6 +11,7 @@ fn translator(choices: u32) -> StreamTranslator {
         created: 7,
         model: "m".to_owned(),
         tool_id_seed: "s".to_owned(),
+        function_call: false,
     };
     StreamTranslator::new(meta, true, choices)
 }
