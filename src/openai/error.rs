@@ -320,6 +320,16 @@ impl ApiError {
             .with_retry_after(retry_after)
     }
 
+    /// 429 as OpenAI says it of an account without credit: repeating soon does not help.
+    pub(crate) fn upstream_quota(
+        message: impl Into<String>,
+        retry_after: Option<Duration>,
+    ) -> Self {
+        Self::new(429, "insufficient_quota", message)
+            .with_code("insufficient_quota")
+            .with_retry_after(retry_after)
+    }
+
     /// 502: OCI failed, or its answer cannot be used.
     pub(crate) fn upstream_failed(message: impl Into<String>) -> Self {
         Self::new(502, SERVER, message).with_code("upstream_error")

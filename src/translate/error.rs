@@ -4,6 +4,8 @@
 use crate::oci::error::{OciError, StatusError};
 use crate::openai::error::ApiError;
 
+use super::naming::openai_path;
+
 /// The longest upstream message that is passed on, in characters.
 const MAX_MESSAGE_CHARS: usize = 1000;
 
@@ -11,25 +13,54 @@ const MAX_MESSAGE_CHARS: usize = 1000;
 const OCID_PREFIX: &str = "ocid1.";
 
 /// How the vendors say that a prompt is too long, in lower case.
-const CONTEXT_LENGTH_WORDS: [&str; 7] = [
+const CONTEXT_LENGTH_WORDS: [&str; 13] = [
     "context length",
     "context window",
     "context_length",
     "maximum context",
+    "maximum prompt length",
     "prompt is too long",
     "input is too long",
+    "input token count",
     "too many input tokens",
+    "too many tokens",
+    "exceeds the maximum number of tokens",
+    "reduce the length of the messages",
+    "reduce the length of the prompt",
 ];
 
-/// OCI's names of a request's fields and OpenAI's, where they are not the same words in another case.
-const RENAMED: [(&str, &str); 6] = [
-    ("numGenerations", "n"),
-    ("logProbs", "logprobs"),
-    ("isStream", "stream"),
-    ("isParallelToolCalls", "parallel_tool_calls"),
-    ("stopSequences", "stop"),
-    ("isIncludeUsage", "include_usage"),
+/// How the vendors say that they will not answer that, in lower case.
+const CONTENT_FILTER_WORDS: [&str; 12] = [
+    "content_filter",
+    "content filter",
+    "content_policy",
+    "content policy",
+    "content management policy",
+    "content moderation",
+    "content safety",
+    "inappropriate content",
+    "prohibited content",
+    "harmful content",
+    "usage guidelines",
+    "usage policies",
 ];
+
+/// Said of a parameter, in lower case, and OpenAI's code for it, for errors that have none but the status.
+const PARAMETER_WORDS: [(&str, &str); 4] = [
+    ("unsupported parameter", "unsupported_parameter"),
+    ("does not support parameter", "unsupported_parameter"),
+    (
+        "argument not supported on this model",
+        "unsupported_parameter",
+    ),
+    ("unsupported value", "unsupported_value"),
+];
+
+/// OCI's codes for a tenancy that has used up what it may use. They come with status 400.
+const QUOTA_CODES: [&str; 2] = ["LimitExceeded", "QuotaExceeded"];
+
+/// What OCI says of models that it offers through another API only.
+const OTHER_API_WORDS: &str = "not allowed on chat completions";
 
 pub(crate) fn error(error: &OciError) -> ApiError {
     match error {
@@ -44,9 +75,12 @@ pub(crate) fn error(error: &OciError) -> ApiError {
                 "OCI ended the answer with an error: {}",
                 clean(message)
             ));
-            match context_length(message) {
-                true => answer.with_code("context_length_exceeded"),
-                false => with_name(answer, code.as_deref()),
+            if context_length(message) {
+                answer.with_code("context_length_exceeded")
+            } else if content_filter(code.as_deref(), message) {
+                answer.with_code("content_filter")
+            } else {
+                with_name(answer, code.as_deref())
             }
         }
         OciError::Cancelled => ApiError::client_gone(),
@@ -55,26 +89,63 @@ pub(crate) fn error(error: &OciError) -> ApiError {
 
 fn of_status(error: &StatusError) -> ApiError {
     let message = clean(&error.message);
+    let param = error.param.as_deref().map(openai_path);
     match error.status {
-        400 | 422 if context_length(&error.message) => {
+        // xAI says it with 403, which is OCI's own for a missing policy.
+        400 | 403 | 422 if content_filter(error.code.as_deref(), &error.message) => {
+            ApiError::upstream_refused(400, message, None).with_code("content_filter")
+        }
+        400 | 413 | 422 if context_length(&error.message) && !is_limit(param.as_deref()) => {
             ApiError::upstream_refused(400, message, Some("messages".to_owned()))
                 .with_code("context_length_exceeded")
         }
+        400 if QUOTA_CODES
+            .iter()
+            .any(|code| error.code.as_deref() == Some(code)) =>
+        {
+            ApiError::upstream_quota(message, error.retry_after)
+        }
         status @ (400 | 422) => {
-            let param = error.param.as_deref().map(openai_path);
-            with_name(
-                ApiError::upstream_refused(status, message, param),
-                error.code.as_deref(),
-            )
+            let other_api = error.message.to_lowercase().contains(OTHER_API_WORDS);
+            let param = param.or_else(|| other_api.then(|| "model".to_owned()));
+            let answer = ApiError::upstream_refused(status, message, param);
+            let answer = match parameter_code(&error.message) {
+                Some(code) => answer.with_code(code),
+                None => answer,
+            };
+            with_name(answer, error.code.as_deref())
         }
         401 | 403 => ApiError::upstream_credentials(error.status),
         404 => not_found(error, message),
-        413 => ApiError::upstream_refused(413, message, None),
+        413 => ApiError::upstream_refused(413, message, None).with_code("request_too_large"),
         429 => ApiError::upstream_busy(message, error.retry_after),
         status => {
             ApiError::upstream_failed(format!("OCI answered with status {status}: {message}"))
         }
     }
+}
+
+/// Whether the client's limit of the answer is meant, which is another mistake than a long prompt.
+fn is_limit(param: Option<&str>) -> bool {
+    matches!(param, Some("max_tokens" | "max_completion_tokens"))
+}
+
+fn parameter_code(message: &str) -> Option<&'static str> {
+    let message = message.to_lowercase();
+    let (_, code) = PARAMETER_WORDS
+        .iter()
+        .find(|(words, _)| message.contains(words))?;
+    Some(code)
+}
+
+fn content_filter(code: Option<&str>, message: &str) -> bool {
+    let said = |text: &str| {
+        let text = text.to_lowercase();
+        CONTENT_FILTER_WORDS
+            .iter()
+            .any(|words| text.contains(words))
+    };
+    code.is_some_and(said) || said(message)
 }
 
 /// OCI says the same whether a policy is missing or the model is: the text has both readings. OpenAI's own code for a
@@ -115,31 +186,6 @@ fn context_length(message: &str) -> bool {
         .any(|words| message.contains(words))
 }
 
-/// `chatRequest.maxTokens` as `max_tokens`. What follows the field's name stays: indices are the same on both sides.
-fn openai_path(param: &str) -> String {
-    let param = param.strip_prefix("chatRequest.").unwrap_or(param);
-    let names = param.split('.').map(|segment| {
-        let end = segment.find('[').unwrap_or(segment.len());
-        let (name, index) = segment.split_at(end);
-        format!("{}{index}", openai_name(name))
-    });
-    names.collect::<Vec<_>>().join(".")
-}
-
-fn openai_name(name: &str) -> String {
-    if let Some((_, openai)) = RENAMED.iter().find(|(oci, _)| *oci == name) {
-        return (*openai).to_owned();
-    }
-    let mut snake = String::with_capacity(name.len() + 4);
-    for letter in name.chars() {
-        if letter.is_ascii_uppercase() {
-            snake.push('_');
-        }
-        snake.push(letter.to_ascii_lowercase());
-    }
-    snake
-}
-
 /// OCI's text without OCIDs, at most [`MAX_MESSAGE_CHARS`] long.
 fn clean(message: &str) -> String {
     let mut rest = message.trim();
@@ -163,207 +209,4 @@ fn clean(message: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test")]
-    use std::time::Duration;
-
-    use super::*;
-    use crate::oci::error::Phase;
-
-    fn status(status: u16, code: &str, message: &str, param: Option<&str>) -> OciError {
-        OciError::Status(Box::new(StatusError {
-            status,
-            code: Some(code.to_owned()),
-            message: message.to_owned(),
-            param: param.map(str::to_owned),
-            opc_request_id: None,
-            retry_after: Some(Duration::from_secs(7)),
-        }))
-    }
-
-    fn check(from: &OciError, expected: (u16, &str, Option<&str>, Option<&str>), words: &str) {
-        let api = error(from);
-        let got = (
-            api.status,
-            api.kind,
-            api.param.as_deref(),
-            api.code.as_deref(),
-        );
-        assert_eq!(got, expected, "{from:?}");
-        assert!(api.message.contains(words), "{}", api.message);
-    }
-
-    const INVALID: &str = "invalid_request_error";
-    const SERVER: &str = "server_error";
-
-    #[test]
-    fn the_client_is_told_by_the_table() {
-        check(
-            &status(400, "400", "bad", Some("maxTokens")),
-            (400, INVALID, Some("max_tokens"), None),
-            "bad",
-        );
-        check(
-            &status(422, "unsupported_value", "no", Some("temperature")),
-            (422, INVALID, Some("temperature"), Some("unsupported_value")),
-            "no",
-        );
-        check(
-            &status(413, "RequestEntityTooLarge", "big", None),
-            (413, INVALID, None, None),
-            "big",
-        );
-        let busy = status(429, "TooManyRequests", "slow down", None);
-        check(
-            &busy,
-            (429, "rate_limit_error", None, Some("rate_limit_exceeded")),
-            "slow down",
-        );
-        assert_eq!(error(&busy).retry_after, Some(Duration::from_secs(7)));
-        for failed in [409, 500, 501, 502, 503, 504, 302, 405] {
-            check(
-                &status(failed, "x", "boom", None),
-                (502, SERVER, None, Some("upstream_error")),
-                "boom",
-            );
-        }
-        let timeout = OciError::Timeout {
-            phase: Phase::Answer,
-            after: Duration::from_secs(60),
-        };
-        check(
-            &timeout,
-            (504, SERVER, None, Some("upstream_timeout")),
-            "60 s",
-        );
-        let unreachable = OciError::Unreachable {
-            phase: Phase::Connect,
-            why: "secret-host refused".to_owned(),
-        };
-        check(
-            &unreachable,
-            (502, SERVER, None, Some("upstream_unreachable")),
-            "log",
-        );
-        assert!(!error(&unreachable).message.contains("secret-host"));
-        let broken = OciError::Broken {
-            why: "cut off".to_owned(),
-        };
-        check(
-            &broken,
-            (502, SERVER, None, Some("upstream_error")),
-            "cut off",
-        );
-        let event = OciError::Event {
-            code: Some("500".to_owned()),
-            message: "oops".to_owned(),
-        };
-        check(&event, (502, SERVER, None, Some("upstream_error")), "oops");
-        assert_eq!(error(&OciError::Cancelled).status, 499);
-    }
-
-    #[test]
-    fn refused_credentials_are_the_operators_fault_and_name_nobody() {
-        for refused in [401, 403] {
-            let from = status(
-                refused,
-                "NotAuthenticated",
-                "key of ocid1.user.oc1..abc is bad",
-                None,
-            );
-            check(
-                &from,
-                (502, SERVER, None, Some("upstream_credentials")),
-                "log",
-            );
-            assert!(!error(&from).message.contains("ocid1"));
-        }
-    }
-
-    #[test]
-    fn a_404_explains_both_readings() {
-        let unclear = status(
-            404,
-            "NotAuthorizedOrNotFound",
-            "Authorization failed or requested resource not found.",
-            None,
-        );
-        check(
-            &unclear,
-            (404, INVALID, Some("model"), Some("model_not_found")),
-            "region",
-        );
-        check(
-            &unclear,
-            (404, INVALID, Some("model"), Some("model_not_found")),
-            "policy",
-        );
-        let unknown = status(404, "404", "Entity with key xai.nope not found", None);
-        check(
-            &unknown,
-            (404, INVALID, Some("model"), Some("model_not_found")),
-            "xai.nope",
-        );
-        check(
-            &status(404, "404", "<html>", None),
-            (404, INVALID, None, None),
-            "<html>",
-        );
-    }
-
-    #[test]
-    fn a_prompt_that_is_too_long_has_openais_code() {
-        let from = status(
-            400,
-            "400",
-            "This model's maximum context length is 128000 tokens.",
-            None,
-        );
-        check(
-            &from,
-            (
-                400,
-                INVALID,
-                Some("messages"),
-                Some("context_length_exceeded"),
-            ),
-            "128000",
-        );
-    }
-
-    #[test]
-    fn parameters_get_openais_names_back() {
-        for (oci, openai) in [
-            ("maxTokens", "max_tokens"),
-            ("chatRequest.maxCompletionTokens", "max_completion_tokens"),
-            ("numGenerations", "n"),
-            ("isParallelToolCalls", "parallel_tool_calls"),
-            (
-                "messages[0].toolCalls[1].name",
-                "messages[0].tool_calls[1].name",
-            ),
-            ("max_tokens", "max_tokens"),
-            ("", ""),
-        ] {
-            assert_eq!(openai_path(oci), openai);
-        }
-    }
-
-    #[test]
-    fn messages_lose_ocids_and_have_a_bound() {
-        assert_eq!(
-            clean("tenancy ocid1.tenancy.oc1..aaa, model ocid1.x"),
-            "tenancy <ocid>, model <ocid>"
-        );
-        assert_eq!(clean(" "), "no reason was given");
-        assert_eq!(
-            clean(&"ä".repeat(5000)).chars().count(),
-            MAX_MESSAGE_CHARS + 1
-        );
-        assert!(
-            serde_json::to_string(&clean("\u{0}\""))
-                .unwrap()
-                .starts_with('"')
-        );
-    }
-}
+mod tests;

@@ -11,7 +11,7 @@ use crate::openai::tools::{Function, Tool, ToolChoice};
 use super::messages::{self, plain_text};
 use super::quirks::Quirks;
 use super::schema::{self, Budget, TooLarge};
-use super::{BadRequest, Rules, repair};
+use super::{BadRequest, Rules};
 
 pub(super) fn request(
     request: ChatRequest,
@@ -34,21 +34,25 @@ pub(super) fn request(
     } else {
         (max_tokens, None)
     };
-    let mut schemas = Schemas {
-        quirks,
-        budget: Budget::default(),
-    };
-    let mut tools = schemas.tools(request.tools, request.functions)?;
+    let mut budget = Budget::default();
+    let offered = request.tools.len();
+    let mut tools = tools(request.tools, request.functions)?;
+    tidy_schemas(&mut tools, offered, quirks, &mut budget)?;
     let tool_choice = match (request.tool_choice, request.function_call) {
-        (Some(choice), _) => tool_choice(choice, "tool_choice", &mut tools)?,
-        (None, Some(choice)) => tool_choice(choice, "function_call", &mut tools)?,
-        (None, None) => None,
+        (None, Some(choice)) => {
+            tool_choice(Some(choice), &mut tools).map_err(|bad| bad.about("function_call"))?
+        }
+        (choice, _) => tool_choice(choice, &mut tools)?,
     };
+    let response_format = request
+        .response_format
+        .map(|format| response_format(format, quirks, &mut budget))
+        .transpose()?;
     let parallel = request
         .parallel_tool_calls
         .filter(|_| !quirks.no_parallel_flag && !tools.is_empty());
     Ok(wire::Request {
-        messages: messages::messages(repair::repair(request.messages, quirks)?)?,
+        messages: messages::messages(request.messages, quirks)?,
         is_stream,
         stream_options: (is_stream == Some(true)).then_some(wire::StreamOptions {
             is_include_usage: true,
@@ -65,10 +69,7 @@ pub(super) fn request(
         num_generations,
         log_probs,
         logit_bias: request.logit_bias.filter(|bias| !bias.is_empty()),
-        response_format: request
-            .response_format
-            .map(|format| schemas.response_format(format))
-            .transpose()?,
+        response_format,
         tools,
         tool_choice,
         is_parallel_tool_calls: parallel,
@@ -114,85 +115,94 @@ fn log_probs(request: &ChatRequest) -> Result<Option<u64>, BadRequest> {
     }
 }
 
-/// The schemas of one request, which share a budget.
-struct Schemas {
-    quirks: Quirks,
-    budget: Budget,
+/// As the client wrote them, those in the older form behind the others.
+fn tools(
+    tools: Vec<Tool>,
+    functions: Vec<Function>,
+) -> Result<Vec<wire::ToolDefinition>, BadRequest> {
+    let modern = tools.into_iter().enumerate().map(|(at, tool)| {
+        match tool.kind.as_deref() {
+            Some("function") | None => {}
+            Some(other) => {
+                let why = format!("tools of type `{other}` are not supported, only `function`");
+                return Err(BadRequest::invalid(format!("tools[{at}].type"), why));
+            }
+        }
+        match tool.function {
+            Some(function) => definition(function, || format!("tools[{at}].function.name")),
+            None => Err(BadRequest::invalid(
+                format!("tools[{at}].function"),
+                "is missing",
+            )),
+        }
+    });
+    let older = functions
+        .into_iter()
+        .enumerate()
+        .map(|(at, function)| definition(function, || format!("functions[{at}].name")));
+    modern.chain(older).collect()
 }
 
-impl Schemas {
-    fn tools(
-        &mut self,
-        tools: Vec<Tool>,
-        functions: Vec<Function>,
-    ) -> Result<Vec<wire::ToolDefinition>, BadRequest> {
-        let mut definitions = Vec::with_capacity(tools.len() + functions.len());
-        for (at, tool) in tools.into_iter().enumerate() {
-            match tool.kind.as_deref() {
-                Some("function") | None => {}
-                Some(other) => {
-                    let why = format!("tools of type `{other}` are not supported, only `function`");
-                    return Err(BadRequest::invalid(format!("tools[{at}].type"), why));
-                }
-            }
-            let path = format!("tools[{at}].function");
-            match tool.function {
-                Some(function) => definitions.push(self.definition(function, &path)?),
-                None => return Err(BadRequest::invalid(path, "is missing")),
-            }
-        }
-        for (at, function) in functions.into_iter().enumerate() {
-            definitions.push(self.definition(function, &format!("functions[{at}]"))?);
-        }
-        Ok(definitions)
-    }
+/// OpenAI's `strict` has no counterpart here and is left out.
+fn definition(
+    function: Function,
+    param: impl Fn() -> String,
+) -> Result<wire::ToolDefinition, BadRequest> {
+    let name = function.name.filter(|name| !name.is_empty());
+    Ok(wire::ToolDefinition {
+        name: name.ok_or_else(|| BadRequest::invalid(param(), "is missing"))?,
+        description: function.description,
+        parameters: function.parameters,
+    })
+}
 
-    /// OpenAI's `strict` has no counterpart here and is left out.
-    fn definition(
-        &mut self,
-        function: Function,
-        path: &str,
-    ) -> Result<wire::ToolDefinition, BadRequest> {
-        let name = function.name.filter(|name| !name.is_empty());
-        let parameters = function
-            .parameters
-            .map(|schema| schema::tool_parameters(schema, self.quirks, &mut self.budget))
-            .transpose()
-            .map_err(|TooLarge| too_large(format!("{path}.parameters")))?;
-        Ok(wire::ToolDefinition {
-            name: name.ok_or_else(|| BadRequest::invalid(format!("{path}.name"), "is missing"))?,
-            description: function.description,
-            parameters,
-        })
+/// `offered`: how many of the tools are not in the older form.
+fn tidy_schemas(
+    tools: &mut [wire::ToolDefinition],
+    offered: usize,
+    quirks: Quirks,
+    budget: &mut Budget,
+) -> Result<(), BadRequest> {
+    for (at, tool) in tools.iter_mut().enumerate() {
+        let Some(parameters) = tool.parameters.take() else {
+            continue;
+        };
+        let tidy = schema::tool_parameters(parameters, quirks, budget);
+        tool.parameters = Some(tidy.map_err(|TooLarge| {
+            too_large(match at.checked_sub(offered) {
+                None => format!("tools[{at}].function.parameters"),
+                Some(at) => format!("functions[{at}].parameters"),
+            })
+        })?);
     }
+    Ok(())
+}
 
-    fn response_format(
-        &mut self,
-        format: ResponseFormat,
-    ) -> Result<wire::ResponseFormat, BadRequest> {
-        let missing =
-            |param: &str| BadRequest::invalid(format!("response_format.{param}"), "is missing");
-        match format.kind.ok_or_else(|| missing("type"))? {
-            ResponseFormatKind::Text => Ok(wire::ResponseFormat::Text),
-            ResponseFormatKind::JsonObject => Ok(wire::ResponseFormat::JsonObject),
-            ResponseFormatKind::JsonSchema => {
-                let from = format.json_schema.ok_or_else(|| missing("json_schema"))?;
-                let schema = from
-                    .schema
-                    .map(|schema| schema::response_schema(schema, self.quirks, &mut self.budget))
-                    .transpose()
-                    .map_err(|TooLarge| {
-                        too_large("response_format.json_schema.schema".to_owned())
-                    })?;
-                Ok(wire::ResponseFormat::JsonSchema {
-                    json_schema: wire::JsonSchema {
-                        name: from.name.ok_or_else(|| missing("json_schema.name"))?,
-                        description: from.description,
-                        schema,
-                        is_strict: from.strict,
-                    },
-                })
-            }
+fn response_format(
+    format: ResponseFormat,
+    quirks: Quirks,
+    budget: &mut Budget,
+) -> Result<wire::ResponseFormat, BadRequest> {
+    let missing =
+        |param: &str| BadRequest::invalid(format!("response_format.{param}"), "is missing");
+    match format.kind.ok_or_else(|| missing("type"))? {
+        ResponseFormatKind::Text => Ok(wire::ResponseFormat::Text),
+        ResponseFormatKind::JsonObject => Ok(wire::ResponseFormat::JsonObject),
+        ResponseFormatKind::JsonSchema => {
+            let from = format.json_schema.ok_or_else(|| missing("json_schema"))?;
+            let schema = from
+                .schema
+                .map(|schema| schema::response_schema(schema, quirks, budget))
+                .transpose()
+                .map_err(|TooLarge| too_large("response_format.json_schema.schema".to_owned()))?;
+            Ok(wire::ResponseFormat::JsonSchema {
+                json_schema: wire::JsonSchema {
+                    name: from.name.ok_or_else(|| missing("json_schema.name"))?,
+                    description: from.description,
+                    schema,
+                    is_strict: from.strict,
+                },
+            })
         }
     }
 }
@@ -205,13 +215,14 @@ fn too_large(param: String) -> BadRequest {
 }
 
 /// A list of allowed tools becomes the list of tools: what is not sent cannot be chosen.
-/// `param` is the field that it came from.
 fn tool_choice(
-    choice: ToolChoice,
-    param: &str,
+    choice: Option<ToolChoice>,
     tools: &mut Vec<wire::ToolDefinition>,
 ) -> Result<Option<wire::ToolChoice>, BadRequest> {
-    let wrong = |why: &str| Err(BadRequest::invalid(param, why));
+    let wrong = |why: &str| Err(BadRequest::invalid("tool_choice", why));
+    let Some(choice) = choice else {
+        return Ok(None);
+    };
     if tools.is_empty() {
         return match choice {
             ToolChoice::None

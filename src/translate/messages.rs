@@ -3,14 +3,20 @@
 
 use crate::oci::wire::generic as wire;
 use crate::openai::message::{
-    CalledFunction, Content, InputAudio, InputFile, MediaUrl, Part, PartKind, Role, ToolCall,
+    CalledFunction, Content, InputAudio, InputFile, MediaUrl, Message, Part, PartKind, Role,
+    ToolCall,
 };
 
 use super::BadRequest;
-use super::repair::Turn;
+use super::quirks::Quirks;
+use super::repair::{self, Turn};
 
-/// Of a history that was repaired: calls have ids, and each result has the id of its call.
-pub(super) fn messages(turns: Vec<Turn>) -> Result<Vec<wire::Message>, BadRequest> {
+/// Repaired first, so that calls have ids and each result has the id of its call.
+pub(super) fn messages(
+    messages: Vec<Message>,
+    quirks: Quirks,
+) -> Result<Vec<wire::Message>, BadRequest> {
+    let turns = repair::repair(messages, quirks)?;
     turns.into_iter().map(translate).collect()
 }
 

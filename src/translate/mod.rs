@@ -22,6 +22,7 @@ mod messages;
 #[cfg(test)]
 mod mistakes;
 pub(crate) mod models;
+mod naming;
 mod quirks;
 mod repair;
 mod reply;
@@ -85,6 +86,13 @@ impl BadRequest {
             message: format!("`{param}`: {message}"),
             param,
         }
+    }
+
+    /// The same of another field.
+    fn about(mut self, param: &str) -> Self {
+        self.message = self.message.replacen(&self.param, param, 1);
+        param.clone_into(&mut self.param);
+        self
     }
 }
 

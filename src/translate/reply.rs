@@ -81,7 +81,10 @@ fn choice(from: wire::Choice, at: u32, seed: &str) -> Choice {
         message: AssistantMessage {
             role: "assistant",
             // `null` is for answers that say it otherwise.
-            content: match (text, tool_calls.is_empty() && from.message.refusal.is_none()) {
+            content: match (
+                text,
+                tool_calls.is_empty() && from.message.refusal.is_none(),
+            ) {
                 (None, true) => Some(String::new()),
                 (text, _) => text,
             },

@@ -1,0 +1,463 @@
+//! The table of what a client is told, the recorded errors, and what the vendors were heard to say.
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use std::path::PathBuf;
+use std::time::{Duration, UNIX_EPOCH};
+
+use super::*;
+use crate::oci::error::{Phase, status_error};
+
+fn status(status: u16, code: &str, message: &str, param: Option<&str>) -> OciError {
+    OciError::Status(Box::new(StatusError {
+        status,
+        code: Some(code.to_owned()),
+        message: message.to_owned(),
+        param: param.map(str::to_owned),
+        opc_request_id: None,
+        retry_after: Some(Duration::from_secs(7)),
+    }))
+}
+
+fn check(from: &OciError, expected: (u16, &str, Option<&str>, Option<&str>), words: &str) {
+    let api = error(from);
+    let got = (
+        api.status,
+        api.kind,
+        api.param.as_deref(),
+        api.code.as_deref(),
+    );
+    assert_eq!(got, expected, "{from:?}");
+    assert!(api.message.contains(words), "{}", api.message);
+}
+
+const INVALID: &str = "invalid_request_error";
+const SERVER: &str = "server_error";
+
+#[test]
+fn the_client_is_told_by_the_table() {
+    check(
+        &status(400, "400", "bad", Some("maxTokens")),
+        (400, INVALID, Some("max_tokens"), None),
+        "bad",
+    );
+    check(
+        &status(422, "unsupported_value", "no", Some("temperature")),
+        (422, INVALID, Some("temperature"), Some("unsupported_value")),
+        "no",
+    );
+    check(
+        &status(413, "RequestEntityTooLarge", "big", None),
+        (413, INVALID, None, Some("request_too_large")),
+        "big",
+    );
+    let busy = status(429, "TooManyRequests", "slow down", None);
+    check(
+        &busy,
+        (429, "rate_limit_error", None, Some("rate_limit_exceeded")),
+        "slow down",
+    );
+    assert_eq!(error(&busy).retry_after, Some(Duration::from_secs(7)));
+    for failed in [409, 500, 501, 502, 503, 504, 302, 405] {
+        check(
+            &status(failed, "x", "boom", None),
+            (502, SERVER, None, Some("upstream_error")),
+            "boom",
+        );
+    }
+    let timeout = OciError::Timeout {
+        phase: Phase::Answer,
+        after: Duration::from_secs(60),
+    };
+    check(
+        &timeout,
+        (504, SERVER, None, Some("upstream_timeout")),
+        "60 s",
+    );
+    let unreachable = OciError::Unreachable {
+        phase: Phase::Connect,
+        why: "secret-host refused".to_owned(),
+    };
+    check(
+        &unreachable,
+        (502, SERVER, None, Some("upstream_unreachable")),
+        "log",
+    );
+    assert!(!error(&unreachable).message.contains("secret-host"));
+    let broken = OciError::Broken {
+        why: "cut off".to_owned(),
+    };
+    check(
+        &broken,
+        (502, SERVER, None, Some("upstream_error")),
+        "cut off",
+    );
+    let event = OciError::Event {
+        code: Some("500".to_owned()),
+        message: "oops".to_owned(),
+    };
+    check(&event, (502, SERVER, None, Some("upstream_error")), "oops");
+    assert_eq!(error(&OciError::Cancelled).status, 499);
+}
+
+#[test]
+fn refused_credentials_are_the_operators_fault_and_name_nobody() {
+    for refused in [401, 403] {
+        let from = status(
+            refused,
+            "NotAuthenticated",
+            "key of ocid1.user.oc1..abc is bad",
+            None,
+        );
+        check(
+            &from,
+            (502, SERVER, None, Some("upstream_credentials")),
+            "log",
+        );
+        assert!(!error(&from).message.contains("ocid1"));
+    }
+}
+
+#[test]
+fn a_404_explains_both_readings() {
+    let unclear = status(
+        404,
+        "NotAuthorizedOrNotFound",
+        "Authorization failed or requested resource not found.",
+        None,
+    );
+    check(
+        &unclear,
+        (404, INVALID, Some("model"), Some("model_not_found")),
+        "region",
+    );
+    check(
+        &unclear,
+        (404, INVALID, Some("model"), Some("model_not_found")),
+        "policy",
+    );
+    let unknown = status(404, "404", "Entity with key xai.nope not found", None);
+    check(
+        &unknown,
+        (404, INVALID, Some("model"), Some("model_not_found")),
+        "xai.nope",
+    );
+    check(
+        &status(404, "404", "<html>", None),
+        (404, INVALID, None, None),
+        "<html>",
+    );
+}
+
+/// File; status, type, param and code of the answer.
+type Told = (
+    &'static str,
+    u16,
+    &'static str,
+    Option<&'static str>,
+    Option<&'static str>,
+);
+
+const RECORDED: [Told; 12] = [
+    (
+        "400.InvalidParameter.json",
+        400,
+        INVALID,
+        None,
+        Some("InvalidParameter"),
+    ),
+    (
+        "400.double-encoded-openai-error.json",
+        400,
+        INVALID,
+        Some("temperature"),
+        Some("unsupported_value"),
+    ),
+    (
+        "400.multi-agent-model-on-chat.json",
+        400,
+        INVALID,
+        Some("model"),
+        None,
+    ),
+    (
+        "400.openai-error-envelope.json",
+        400,
+        INVALID,
+        Some("max_tokens"),
+        Some("unsupported_parameter"),
+    ),
+    (
+        "400.string-numeric-code.maxTokens.json",
+        400,
+        INVALID,
+        Some("max_tokens"),
+        Some("unsupported_parameter"),
+    ),
+    (
+        "401.NotAuthenticated.json",
+        502,
+        SERVER,
+        None,
+        Some("upstream_credentials"),
+    ),
+    (
+        "404.NotAuthorizedOrNotFound.json",
+        404,
+        INVALID,
+        Some("model"),
+        Some("model_not_found"),
+    ),
+    (
+        "404.numeric-code.unknown-model.json",
+        404,
+        INVALID,
+        Some("model"),
+        Some("model_not_found"),
+    ),
+    (
+        "429.TooManyRequests.json",
+        429,
+        "rate_limit_error",
+        None,
+        Some("rate_limit_exceeded"),
+    ),
+    (
+        "500.InternalServerError.json",
+        502,
+        SERVER,
+        None,
+        Some("upstream_error"),
+    ),
+    (
+        "502.html-gateway.txt",
+        502,
+        SERVER,
+        None,
+        Some("upstream_error"),
+    ),
+    (
+        "503.ServiceUnavailable.json",
+        502,
+        SERVER,
+        None,
+        Some("upstream_error"),
+    ),
+];
+
+#[test]
+fn recorded_errors_are_told_in_openais_words() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/errors");
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), RECORDED.len());
+    for (name, told, kind, param, code) in RECORDED {
+        let status = name.split('.').next().unwrap().parse().unwrap();
+        let body = std::fs::read(folder.join(name)).unwrap();
+        let read = status_error(status, None, None, &body, UNIX_EPOCH);
+        check(
+            &OciError::Status(Box::new(read)),
+            (told, kind, param, code),
+            "",
+        );
+    }
+}
+
+/// Status and code of OCI's table; status, type, param and code of the answer.
+#[test]
+fn ocis_own_codes_are_told_in_openais_words() {
+    let model = (404, INVALID, Some("model"), Some("model_not_found"));
+    let credentials = (502, SERVER, None, Some("upstream_credentials"));
+    let quota = (429, "insufficient_quota", None, Some("insufficient_quota"));
+    let failed = (502, SERVER, None, Some("upstream_error"));
+    for (from, code, told) in [
+        (
+            400,
+            "InvalidParameter",
+            (400, INVALID, None, Some("InvalidParameter")),
+        ),
+        (
+            400,
+            "CannotParseRequest",
+            (400, INVALID, None, Some("CannotParseRequest")),
+        ),
+        (
+            400,
+            "MissingParameter",
+            (400, INVALID, None, Some("MissingParameter")),
+        ),
+        (400, "LimitExceeded", quota),
+        (400, "QuotaExceeded", quota),
+        (
+            400,
+            "RelatedResourceNotAuthorizedOrNotFound",
+            (
+                400,
+                INVALID,
+                None,
+                Some("RelatedResourceNotAuthorizedOrNotFound"),
+            ),
+        ),
+        (400, "400", (400, INVALID, None, None)),
+        (401, "NotAuthenticated", credentials),
+        (403, "NotAuthorized", credentials),
+        (403, "NotAllowed", credentials),
+        (403, "SignUpRequired", credentials),
+        (404, "NotAuthorizedOrNotFound", model),
+        (409, "IncorrectState", failed),
+        (409, "LockConflict", failed),
+        (409, "InvalidatedRetryToken", failed),
+        (
+            413,
+            "RequestEntityTooLarge",
+            (413, INVALID, None, Some("request_too_large")),
+        ),
+        (422, "422", (422, INVALID, None, None)),
+        (
+            429,
+            "TooManyRequests",
+            (429, "rate_limit_error", None, Some("rate_limit_exceeded")),
+        ),
+        (500, "InternalServerError", failed),
+        (501, "501", failed),
+        (502, "502", failed),
+        (503, "ServiceUnavailable", failed),
+        (504, "504", failed),
+    ] {
+        check(&status(from, code, "words", None), told, "");
+    }
+    let limited = error(&status(400, "LimitExceeded", "words", None));
+    assert_eq!(limited.retry_after, Some(Duration::from_secs(7)));
+}
+
+#[test]
+fn a_prompt_that_is_too_long_has_openais_code() {
+    let told = (
+        400,
+        INVALID,
+        Some("messages"),
+        Some("context_length_exceeded"),
+    );
+    for message in [
+        "This model's maximum context length is 128000 tokens. However, your messages resulted in 130000 tokens.",
+        "This model's maximum prompt length is 131072 but the request contains 537812 tokens.",
+        "The input token count (1241712) exceeds the maximum number of tokens allowed (1048576).",
+        "too many tokens: total number of tokens in the prompt cannot exceed 128000 - received 131234.",
+        "prompt is too long: 210000 tokens > 200000 maximum",
+        "Your input exceeds the context window of this model. Please adjust your input and try again.",
+    ] {
+        for refused in [400, 413, 422] {
+            check(&status(refused, "400", message, None), told, "");
+        }
+    }
+    // The limit of the answer is not the prompt, and a rate is neither.
+    check(
+        &status(
+            400,
+            "400",
+            "too many tokens: at most 4000 can be generated",
+            Some("maxTokens"),
+        ),
+        (400, INVALID, Some("max_tokens"), None),
+        "4000",
+    );
+    check(
+        &status(429, "TooManyRequests", "too many tokens per minute", None),
+        (429, "rate_limit_error", None, Some("rate_limit_exceeded")),
+        "minute",
+    );
+    let event = OciError::Event {
+        code: Some("400".to_owned()),
+        message: "maximum context length".to_owned(),
+    };
+    check(
+        &event,
+        (502, SERVER, None, Some("context_length_exceeded")),
+        "",
+    );
+}
+
+#[test]
+fn content_that_is_filtered_has_openais_code() {
+    let told = (400, INVALID, None, Some("content_filter"));
+    for (from, code, message) in [
+        (400, "content_filter", "The response was filtered."),
+        (
+            400,
+            "400",
+            "The response was filtered due to the prompt triggering our content management policy.",
+        ),
+        (400, "content_policy_violation", "Rejected."),
+        (400, "InvalidParameter", "Inappropriate content detected!!!"),
+        (
+            403,
+            "403",
+            "Content violates usage guidelines. Failed check: SAFETY_CHECK_TYPE_BIO",
+        ),
+    ] {
+        check(&status(from, code, message, None), told, "");
+    }
+    let event = OciError::Event {
+        code: None,
+        message: "stopped by the content filter".to_owned(),
+    };
+    check(&event, (502, SERVER, None, Some("content_filter")), "");
+}
+
+#[test]
+fn unsupported_parameters_have_openais_code_and_name() {
+    for (code, message, param, expected) in [
+        (
+            "400",
+            "Unsupported parameter: 'numGenerations'",
+            "numGenerations",
+            ("n", "unsupported_parameter"),
+        ),
+        (
+            "400",
+            "Model grok-4 does not support parameter presencePenalty.",
+            "presencePenalty",
+            ("presence_penalty", "unsupported_parameter"),
+        ),
+        (
+            "400",
+            "Unsupported value: 'HIGH'",
+            "reasoningEffort",
+            ("reasoning_effort", "unsupported_value"),
+        ),
+        (
+            "unsupported_value",
+            "no",
+            "chatRequest.topP",
+            ("top_p", "unsupported_value"),
+        ),
+        (
+            "invalid_type",
+            "Unsupported value",
+            "stopSequences",
+            ("stop", "invalid_type"),
+        ),
+    ] {
+        let (openai, openai_code) = expected;
+        check(
+            &status(400, code, message, Some(param)),
+            (400, INVALID, Some(openai), Some(openai_code)),
+            "",
+        );
+    }
+}
+
+#[test]
+fn messages_lose_ocids_and_have_a_bound() {
+    assert_eq!(
+        clean("tenancy ocid1.tenancy.oc1..aaa, model ocid1.x"),
+        "tenancy <ocid>, model <ocid>"
+    );
+    assert_eq!(clean(" "), "no reason was given");
+    assert_eq!(
+        clean(&"ä".repeat(5000)).chars().count(),
+        MAX_MESSAGE_CHARS + 1
+    );
+    assert!(
+        serde_json::to_string(&clean("\u{0}\""))
+            .unwrap()
+            .starts_with('"')
+    );
+}
