@@ -1,6 +1,9 @@
 //! `POST /v1/chat/completions`: a worker parses, translates, dispatches, and writes the request's one log line.
 
+use std::collections::BTreeSet;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use parking_lot::Mutex;
 
 use crate::api::Live;
 use crate::dispatch::Job;
@@ -9,7 +12,10 @@ use crate::http::exchange::Exchange;
 use crate::names::{ModelName, RequestId};
 use crate::openai::chat::ChatRequest;
 use crate::openai::error::ApiError;
-use crate::translate::{self, ReplyMeta};
+use crate::translate::{self, ReplyMeta, fields};
+
+/// Names of fields that are noted as left out, so that a client with ever new ones cannot fill the memory.
+const MAX_NOTED: usize = 256;
 
 /// Answers a chat request. Called by a worker; returns when the answer was written.
 pub(crate) fn answer(live: &Live, exchange: Exchange) {
@@ -43,12 +49,22 @@ fn prepare(live: &Live, exchange: &Exchange) -> Result<(ModelName, Job), ApiErro
         ));
     }
     let request = ChatRequest::parse(&body)?;
+    let names = if log::log_enabled!(log::Level::Debug) {
+        ChatRequest::field_names(&body)
+    } else {
+        Vec::new()
+    };
     drop(body);
     let (model, target) = live
         .settings
         .models
         .resolve(&request.model)
         .ok_or_else(|| ApiError::unknown_model(&request.model))?;
+    for name in names {
+        if let Some(why) = fields::why_dropped(&name, target.format()) {
+            note_dropped(name, why);
+        }
+    }
     let meta = reply_meta(exchange.request_id(), &request);
     let (wants_stream, include_usage) = (request.wants_stream(), request.wants_usage());
     let choices = request.choices();
@@ -61,6 +77,17 @@ fn prepare(live: &Live, exchange: &Exchange) -> Result<(ModelName, Job), ApiErro
         choices,
     };
     Ok((model.clone(), job))
+}
+
+/// Once a name: a client sends the same fields with each request.
+fn note_dropped(name: String, why: &str) {
+    static NOTED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let mut noted = NOTED.lock();
+    let is_new = noted.len() < MAX_NOTED && noted.insert(name.clone());
+    drop(noted);
+    if is_new {
+        log::debug!("the field {name:?} of requests is left out: {why}");
+    }
 }
 
 fn reply_meta(id: &RequestId, request: &ChatRequest) -> ReplyMeta {

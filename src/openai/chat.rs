@@ -201,6 +201,11 @@ impl ChatRequest {
         Ok(request)
     }
 
+    /// The names of a body's fields, also of those that [`Self::parse`] ignores. A reading of its own: for debugging.
+    pub(crate) fn field_names(body: &[u8]) -> Vec<String> {
+        fields::names(body)
+    }
+
     /// Whether the client wants server-sent events.
     pub(crate) fn wants_stream(&self) -> bool {
         self.stream == Some(true)

@@ -6,11 +6,14 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
 /// The largest integer that a double holds exactly, 2^53: above it `1e300` would silently become another number.
 const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// Fields of a request that are looked at by name. OpenAI knows 40.
+const MAX_NAMES: usize = 100;
 
 /// `null` as the type's default.
 pub(super) fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
@@ -41,6 +44,32 @@ pub(super) fn json_text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Str
             ));
         }
     })
+}
+
+/// The names of a JSON object's own fields, at most [`MAX_NAMES`]; none of anything else. Values are not kept.
+pub(super) fn names(json: &[u8]) -> Vec<String> {
+    let mut from = serde_json::Deserializer::from_slice(json);
+    from.deserialize_map(NamesVisitor).unwrap_or_default()
+}
+
+struct NamesVisitor;
+
+impl<'de> Visitor<'de> for NamesVisitor {
+    type Value = Vec<String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Vec<String>, A::Error> {
+        let mut names = Vec::new();
+        while let Some((name, _)) = map.next_entry::<String, IgnoredAny>()? {
+            if names.len() < MAX_NAMES {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
 }
 
 struct Integer(i64);

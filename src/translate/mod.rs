@@ -10,6 +10,7 @@ use crate::openai::error::ApiError;
 
 mod chunks;
 mod error;
+pub(crate) mod fields;
 mod functions;
 mod generic;
 #[cfg(test)]

@@ -205,6 +205,20 @@ fn clients_may_write_fields_in_their_own_ways() {
 }
 
 #[test]
+fn the_fields_of_a_body_are_named() {
+    let names = |body: &str| ChatRequest::field_names(body.as_bytes());
+    assert_eq!(
+        names(r#"{"model":"m","x":{"y":[1]},"model":2}"#),
+        ["model", "x", "model"]
+    );
+    for nothing in ["", "[]", "7", "{", r#"{"a":}"#] {
+        assert!(names(nothing).is_empty());
+    }
+    let many: Map<_, _> = (0..1000).map(|at| (format!("f{at}"), json!(at))).collect();
+    assert_eq!(names(&Value::Object(many).to_string()).len(), 100);
+}
+
+#[test]
 fn a_tool_choice_has_many_forms() {
     let function = ToolChoice::Function {
         name: "f".to_owned(),
