@@ -46,14 +46,15 @@ const CONTENT_FILTER_WORDS: [&str; 12] = [
 ];
 
 /// Said of a parameter, in lower case, and OpenAI's code for it, for errors that have none but the status.
-const PARAMETER_WORDS: [(&str, &str); 4] = [
+const PARAMETER_WORDS: [(&str, &str); 8] = [
+    ("unsupported value", "unsupported_value"),
     ("unsupported parameter", "unsupported_parameter"),
     ("does not support parameter", "unsupported_parameter"),
-    (
-        "argument not supported on this model",
-        "unsupported_parameter",
-    ),
-    ("unsupported value", "unsupported_value"),
+    ("not supported on this model", "unsupported_parameter"),
+    ("not supported with this model", "unsupported_parameter"),
+    ("unknown parameter", "unsupported_parameter"),
+    ("unrecognized request argument", "unsupported_parameter"),
+    ("extra inputs are not permitted", "unsupported_parameter"),
 ];
 
 /// OCI's codes for a tenancy that has used up what it may use. They come with status 400.
@@ -130,7 +131,8 @@ fn is_limit(param: Option<&str>) -> bool {
     matches!(param, Some("max_tokens" | "max_completion_tokens"))
 }
 
-fn parameter_code(message: &str) -> Option<&'static str> {
+/// OpenAI's code for what a message says of a parameter; `None` if it says another thing.
+pub(super) fn parameter_code(message: &str) -> Option<&'static str> {
     let message = message.to_lowercase();
     let (_, code) = PARAMETER_WORDS
         .iter()
