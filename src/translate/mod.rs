@@ -32,6 +32,8 @@ mod naming;
     )
 )]
 pub(crate) mod param_repair;
+#[cfg(test)]
+mod property;
 mod quirks;
 mod repair;
 mod reply;
