@@ -9,6 +9,7 @@
 )]
 
 mod chat;
+mod chat_fields;
 mod endpoints;
 mod faults;
 mod harness;
