@@ -1,6 +1,8 @@
-//! The strict schema of a GENERIC chat request, as tables over `serde_json::Value`: written from Oracle's own models and
+//! The strict schema of a chat request, as tables over `serde_json::Value`: written from Oracle's own models and
 //! on purpose without the proxy's types, so that it is a second opinion on what the proxy sends. An unknown field, a
-//! null, a wrong type or a wrong word anywhere is an error. Source: OCI API 20231130, ChatDetails; reference §4.1, §4.2.
+//! null, a wrong type or a wrong word anywhere is an error. Source: OCI API 20231130, ChatDetails; reference §4.
+
+mod generic;
 
 use serde_json::{Map, Value};
 
@@ -60,14 +62,12 @@ const fn may(name: &'static str, kind: Kind) -> Field {
 
 /// No limit is known for these; the number bounds the check.
 const MANY: usize = 10_000;
-const MAX_TOOLS: usize = 128;
 const MAX_NAME_BYTES: usize = 64;
-const MAX_METADATA: (usize, usize, usize) = (16, 64, 512);
 
 const DETAILS: &[Field] = &[
     must("compartmentId", Text(1)),
     must("servingMode", Tagged("servingType", SERVING_MODES)),
-    must("chatRequest", Object(CHAT_REQUEST)),
+    must("chatRequest", Tagged("apiFormat", FORMATS)),
 ];
 
 const SERVING_MODES: &[(&str, &[Field])] = &[
@@ -75,156 +75,13 @@ const SERVING_MODES: &[(&str, &[Field])] = &[
     ("DEDICATED", &[must("endpointId", Text(1))]),
 ];
 
-const CHAT_REQUEST: &[Field] = &[
-    must("apiFormat", Word(&["GENERIC"])),
-    must("messages", List(&Tagged("role", MESSAGES), 1, MANY)),
-    may("maxTokens", Integer(1)),
-    may("maxCompletionTokens", Integer(1)),
-    may("temperature", Number),
-    may("topP", Number),
-    may("topK", Integer(-1)),
-    may("frequencyPenalty", Number),
-    may("presencePenalty", Number),
-    may("seed", Integer(i64::MIN)),
-    may("stop", List(&Text(1), 0, MANY)),
-    may("numGenerations", Integer(1)),
-    may("logProbs", Integer(0)),
-    may("logitBias", Pairs(&Number, MANY, MANY, 0)),
-    may("isStream", Bool),
-    may("streamOptions", Object(&[may("isIncludeUsage", Bool)])),
-    may("isEcho", Bool),
-    may("tools", List(&Tagged("type", TOOLS), 0, MAX_TOOLS)),
-    may("toolChoice", Tagged("type", TOOL_CHOICES)),
-    may("isParallelToolCalls", Bool),
-    may("responseFormat", Tagged("type", RESPONSE_FORMATS)),
-    may(
-        "reasoningEffort",
-        Word(&["NONE", "MINIMAL", "LOW", "MEDIUM", "HIGH"]),
-    ),
-    may("verbosity", Word(&["LOW", "MEDIUM", "HIGH"])),
-    may(
-        "metadata",
-        Pairs(&Text(0), MAX_METADATA.0, MAX_METADATA.1, MAX_METADATA.2),
-    ),
-    may(
-        "prediction",
-        Tagged(
-            "type",
-            &[(
-                "CONTENT",
-                &[must("content", List(&Tagged("type", TEXT_PARTS), 1, MANY))],
-            )],
-        ),
-    ),
-    may("webSearchOptions", Object(WEB_SEARCH)),
-    may("serviceTier", Word(&["AUTO", "DEFAULT", "PRIORITY"])),
-];
+const FORMATS: &[(&str, &[Field])] = &[("GENERIC", generic::CHAT_REQUEST)];
 
-const CONTENT: Kind = List(&Tagged("type", PARTS), 1, MANY);
-const SPOKEN: &[Field] = &[must("content", CONTENT), may("name", Text(0))];
-
-const MESSAGES: &[(&str, &[Field])] = &[
-    ("SYSTEM", SPOKEN),
-    ("DEVELOPER", SPOKEN),
-    ("USER", SPOKEN),
-    (
-        "ASSISTANT",
-        &[
-            may("content", List(&Tagged("type", PARTS), 0, MANY)),
-            may("name", Text(0)),
-            may("toolCalls", List(&Tagged("type", TOOL_CALLS), 0, MANY)),
-            may("refusal", Text(0)),
-            may("reasoningContent", Text(0)),
-            may("annotations", List(&Object(ANNOTATION), 0, MANY)),
-        ],
-    ),
-    (
-        "TOOL",
-        &[must("content", CONTENT), must("toolCallId", Text(1))],
-    ),
-];
-
-const TEXT_PARTS: &[(&str, &[Field])] = &[("TEXT", &[must("text", Text(0))])];
-
-const PARTS: &[(&str, &[Field])] = &[
-    ("TEXT", &[must("text", Text(0))]),
-    ("IMAGE", &[must("imageUrl", Object(URL))]),
-    ("DOCUMENT", &[must("documentUrl", Object(URL))]),
-    ("VIDEO", &[must("videoUrl", Object(URL))]),
-    ("AUDIO", &[must("audioUrl", Object(URL))]),
-];
+const STREAM_OPTIONS: &[Field] = &[may("isIncludeUsage", Bool)];
 
 const URL: &[Field] = &[
     must("url", Text(1)),
     may("detail", Word(&["AUTO", "HIGH", "LOW"])),
-];
-
-const TOOL_CALLS: &[(&str, &[Field])] = &[(
-    "FUNCTION",
-    &[
-        must("id", Text(1)),
-        must("name", Name),
-        must("arguments", Text(0)),
-    ],
-)];
-
-const ANNOTATION: &[Field] = &[
-    must("type", Text(1)),
-    may(
-        "urlCitation",
-        Object(&[
-            may("startIndex", Integer(0)),
-            may("endIndex", Integer(0)),
-            may("title", Text(0)),
-            may("url", Text(0)),
-        ]),
-    ),
-];
-
-const TOOLS: &[(&str, &[Field])] = &[(
-    "FUNCTION",
-    &[
-        must("name", Name),
-        may("description", Text(0)),
-        may("parameters", Free),
-    ],
-)];
-
-const TOOL_CHOICES: &[(&str, &[Field])] = &[
-    ("AUTO", &[]),
-    ("NONE", &[]),
-    ("REQUIRED", &[]),
-    ("FUNCTION", &[must("name", Name)]),
-];
-
-const RESPONSE_FORMATS: &[(&str, &[Field])] = &[
-    ("TEXT", &[]),
-    ("JSON_OBJECT", &[]),
-    (
-        "JSON_SCHEMA",
-        &[must(
-            "jsonSchema",
-            Object(&[
-                must("name", Name),
-                may("description", Text(0)),
-                may("schema", Free),
-                may("isStrict", Bool),
-            ]),
-        )],
-    ),
-];
-
-const WEB_SEARCH: &[Field] = &[
-    may("searchContextSize", Word(&["HIGH", "MEDIUM", "LOW"])),
-    may(
-        "userLocation",
-        Object(&[
-            may("city", Text(0)),
-            may("region", Text(0)),
-            may("country", Text(0)),
-            may("timezone", Text(0)),
-        ]),
-    ),
 ];
 
 /// Checks the whole body of `POST /20231130/actions/chat`.
@@ -238,30 +95,7 @@ pub(super) fn check(body: &Value) -> Result<(), Problem> {
         return Err(invalid("compartmentId", "must be an OCID"));
     }
     let chat = object.get("chatRequest").unwrap_or(&Value::Null);
-    if chat.get("maxTokens").is_none() && chat.get("maxCompletionTokens").is_none() {
-        // The service would answer with a cap of about 20 tokens, which nobody wants.
-        return Err(missing(
-            "chatRequest.maxTokens or chatRequest.maxCompletionTokens",
-        ));
-    }
-    for (at, message) in items(chat, "messages").enumerate() {
-        let silent =
-            items(message, "content").count() == 0 && items(message, "toolCalls").count() == 0;
-        if silent {
-            return Err(invalid(
-                &format!("chatRequest.messages[{at}]"),
-                "has neither content nor toolCalls",
-            ));
-        }
-    }
-    let chosen = chat.get("toolChoice").and_then(|choice| choice.get("name"));
-    if chosen.is_some() && !items(chat, "tools").any(|tool| tool.get("name") == chosen) {
-        return Err(invalid(
-            "chatRequest.toolChoice.name",
-            "is not the name of a tool",
-        ));
-    }
-    Ok(())
+    generic::rules(chat)
 }
 
 /// The elements of a list, none if it is not there.
