@@ -2,11 +2,15 @@
 //! on purpose without the proxy's types, so that it is a second opinion on what the proxy sends. An unknown field, a
 //! null, a wrong type or a wrong word anywhere is an error. Source: OCI API 20231130, ChatDetails; reference §4.
 
+mod cohere;
+mod coherev2;
 mod generic;
 
 use serde_json::{Map, Value};
 
-use Kind::{Bool, Free, Integer, List, Name, Number, Object, Pairs, Tagged, Text, Word};
+use Kind::{
+    Between, Bool, Free, Identifier, Integer, List, Name, Number, Object, Pairs, Tagged, Text, Word,
+};
 
 /// Why a request is refused, in OCI's words: answered as 400.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,11 +24,15 @@ enum Kind {
     Bool,
     /// Not less than this.
     Integer(i64),
+    /// An integer, from and to.
+    Between(i64, i64),
     Number,
     /// Bytes, at least.
     Text(usize),
     /// A tool's name: 1 to 64 letters, digits, `_` and `-`.
     Name,
+    /// A name as Python has it: letters, digits and `_`, not a digit first.
+    Identifier,
     /// One of these words.
     Word(&'static [&'static str]),
     /// Of one kind; length from and to.
@@ -75,7 +83,11 @@ const SERVING_MODES: &[(&str, &[Field])] = &[
     ("DEDICATED", &[must("endpointId", Text(1))]),
 ];
 
-const FORMATS: &[(&str, &[Field])] = &[("GENERIC", generic::CHAT_REQUEST)];
+const FORMATS: &[(&str, &[Field])] = &[
+    ("GENERIC", generic::CHAT_REQUEST),
+    ("COHERE", cohere::CHAT_REQUEST),
+    ("COHEREV2", coherev2::CHAT_REQUEST),
+];
 
 const STREAM_OPTIONS: &[Field] = &[may("isIncludeUsage", Bool)];
 
@@ -95,11 +107,16 @@ pub(super) fn check(body: &Value) -> Result<(), Problem> {
         return Err(invalid("compartmentId", "must be an OCID"));
     }
     let chat = object.get("chatRequest").unwrap_or(&Value::Null);
-    generic::rules(chat)
+    let on_demand = body.pointer("/servingMode/modelId").is_some();
+    match chat.get("apiFormat").and_then(Value::as_str) {
+        Some("COHERE") => cohere::rules(chat, on_demand),
+        Some("COHEREV2") => coherev2::rules(chat),
+        Some(_) | None => generic::rules(chat),
+    }
 }
 
 /// The elements of a list, none if it is not there.
-pub(super) fn items<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
+pub(super) fn items<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> + Clone {
     value
         .get(name)
         .and_then(Value::as_array)
@@ -138,8 +155,12 @@ fn value_is(value: &Value, kind: &Kind, path: &str) -> Result<(), Problem> {
         (Integer(least), Value::Number(number)) => {
             number.as_i64().is_some_and(|number| number >= *least)
         }
+        (Between(least, most), Value::Number(number)) => number
+            .as_i64()
+            .is_some_and(|number| (*least..=*most).contains(&number)),
         (Text(least), Value::String(text)) => text.len() >= *least,
         (Name, Value::String(name)) => is_name(name),
+        (Identifier, Value::String(name)) => is_identifier(name),
         (Word(words), Value::String(word)) => words.contains(&word.as_str()),
         (List(inner, least, most), Value::Array(items)) => {
             for (at, item) in items.iter().enumerate() {
@@ -161,8 +182,8 @@ fn value_is(value: &Value, kind: &Kind, path: &str) -> Result<(), Problem> {
             object.len() <= *most
         }
         (
-            Bool | Number | Free | Integer(_) | Text(_) | Name | Word(_) | List(..) | Object(_)
-            | Tagged(..) | Pairs(..),
+            Bool | Number | Free | Integer(_) | Between(..) | Text(_) | Name | Identifier | Word(_)
+            | List(..) | Object(_) | Tagged(..) | Pairs(..),
             _,
         ) => false,
     };
@@ -201,15 +222,23 @@ fn is_name(name: &str) -> bool {
     (1..=MAX_NAME_BYTES).contains(&name.len()) && name.bytes().all(letter)
 }
 
+fn is_identifier(name: &str) -> bool {
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let digit_first = name.starts_with(|first: char| first.is_ascii_digit());
+    !name.is_empty() && !digit_first && name.bytes().all(letter)
+}
+
 fn expected(kind: &Kind) -> String {
     match kind {
         Bool => "must be true or false".to_owned(),
         Integer(i64::MIN) => "must be an integer".to_owned(),
         Integer(least) => format!("must be an integer of at least {least}"),
+        Between(least, most) => format!("must be an integer from {least} to {most}"),
         Number => "must be a number".to_owned(),
         Text(0) => "must be a string".to_owned(),
         Text(_) => "must be a string that is not empty".to_owned(),
         Name => "must be 1 to 64 letters, digits, _ and -".to_owned(),
+        Identifier => "must be letters, digits and _, and not begin with a digit".to_owned(),
         Word(words) => format!("must be one of {}", words.join(", ")),
         List(_, least, most) => format!("must be an array of {least} to {most}"),
         Object(_) | Tagged(..) | Free => "must be an object".to_owned(),

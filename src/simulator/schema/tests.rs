@@ -6,6 +6,8 @@ use serde_json::json;
 
 use super::*;
 
+mod cohere;
+
 /// Everything that the format knows, once.
 fn full() -> Value {
     json!({
@@ -58,18 +60,22 @@ fn everything_that_the_format_knows_is_taken() {
     assert_eq!(check(&body), Ok(()));
 }
 
-/// Sets `value` at `pointer`, or removes what is there, and expects the start of the message.
-fn refuses(pointer: &str, value: Option<Value>, code: &str, expected: &str) {
-    let mut body = full();
+/// `full` with `value` at `pointer`, or without what is there; in an array one item more.
+fn changed(full: Value, pointer: &str, value: Option<Value>) -> Value {
+    let mut body = full;
     let (parent, name) = pointer.rsplit_once('/').unwrap();
-    let parent = body.pointer_mut(parent).unwrap();
-    match (parent, value) {
+    match (body.pointer_mut(parent).unwrap(), value) {
         (Value::Object(object), Some(value)) => drop(object.insert(name.to_owned(), value)),
         (Value::Object(object), None) => drop(object.remove(name).unwrap()),
         (Value::Array(array), Some(value)) => array.push(value),
         (other, value) => unreachable!("{other} {value:?}"),
     }
-    let problem = check(&body).unwrap_err();
+    body
+}
+
+/// Expects the start of the message.
+fn refuses(pointer: &str, value: Option<Value>, code: &str, expected: &str) {
+    let problem = check(&changed(full(), pointer, value)).unwrap_err();
     assert_eq!(problem.code, code, "{pointer}: {problem:?}");
     assert!(
         problem.message.starts_with(expected),
