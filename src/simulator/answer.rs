@@ -1,6 +1,8 @@
-//! Decides what the pretended model answers to a checked GENERIC request: a text, tool calls, JSON, how it ends and what
-//! it costs. Pure and deterministic: the same request body gets the same answer. How the answer travels is `stream`'s
+//! Decides what the pretended model answers to a checked request: a text, tool calls, JSON, how it ends and what it
+//! costs. A request in a format of Cohere's is read as the GENERIC one that asks the same. Pure and deterministic: the same request body gets the same answer. How the answer travels is `stream`'s
 //! and `server`'s business. Source of the shapes: reference §5, §7.
+
+mod cohere;
 
 use serde_json::{Value, json};
 
@@ -10,6 +12,10 @@ use super::schema::items;
 
 /// Generations of one call; a request for more is answered with as many.
 const MAX_CHOICES: u64 = 16;
+/// Alternatives of one token; a request for more is answered with as many.
+const MAX_LOG_PROBS: u64 = 20;
+/// Characters of an answer's id.
+const ID_CHARS: usize = 32;
 /// Tool calls of one answer.
 const MAX_PARALLEL_CALLS: usize = 4;
 /// Characters of a token at most: long words and JSON are cut, so that they stream in pieces too.
@@ -25,11 +31,27 @@ pub(super) enum Vendor {
     Google,
     GptOss,
     OpenAi,
+    /// Also whoever is asked in a format of Cohere's.
+    Cohere,
     Other,
+}
+
+/// Why an answer ends. What the vendors call it is theirs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Finish {
+    Stop,
+    /// One of the request's stop strings came.
+    StopString,
+    Length,
+    ToolCalls,
 }
 
 pub(super) struct Plan {
     pub(super) vendor: Vendor,
+    /// Differs from request to request.
+    pub(super) id: String,
+    /// Alternatives of every token that are asked for, the token itself included; 0: none.
+    pub(super) log_probs: usize,
     pub(super) choices: Vec<Choice>,
     pub(super) usage: Usage,
 }
@@ -37,9 +59,10 @@ pub(super) struct Plan {
 pub(super) struct Choice {
     /// Tokens; joined they are the text.
     pub(super) reasoning: Vec<String>,
+    /// Before calls only from Cohere, which says what it is going to do.
     pub(super) text: Vec<String>,
     pub(super) calls: Vec<Call>,
-    pub(super) finish: &'static str,
+    pub(super) finish: Finish,
 }
 
 pub(super) struct Call {
@@ -65,6 +88,7 @@ impl Vendor {
             Some("google") => Self::Google,
             Some("openai") if model.starts_with("openai.gpt-oss") => Self::GptOss,
             Some("openai") => Self::OpenAi,
+            Some("cohere") => Self::Cohere,
             _ => Self::Other,
         }
     }
@@ -74,23 +98,31 @@ impl Vendor {
         self == Self::Meta
     }
 
-    fn finish_reason(self, plain: &'static str) -> &'static str {
-        match (self, plain) {
-            (Self::Google, "length") => "max_tokens",
-            (Self::Google, "tool_calls") => "stop",
-            (
-                Self::Meta | Self::Xai | Self::Google | Self::GptOss | Self::OpenAi | Self::Other,
-                reason,
-            ) => reason,
+    /// In a GENERIC answer.
+    pub(super) fn finish_reason(self, finish: Finish) -> &'static str {
+        match (self, finish) {
+            (Self::Google, Finish::Length) => "max_tokens",
+            (Self::Google, Finish::ToolCalls) | (_, Finish::Stop | Finish::StopString) => "stop",
+            (_, Finish::Length) => "length",
+            (_, Finish::ToolCalls) => "tool_calls",
         }
     }
 }
 
 impl Usage {
-    /// As OCI writes it. The total counts reasoning, which the completion does not.
+    /// As OCI writes it. The total counts reasoning, which the completion does only with Cohere.
     pub(super) fn to_json(&self, vendor: Vendor) -> Value {
         let total = self.prompt + self.completion + self.reasoning;
-        let mut usage = json!({"completionTokens": self.completion, "promptTokens": self.prompt, "totalTokens": total});
+        let completion = match vendor {
+            Vendor::Cohere => self.completion + self.reasoning,
+            Vendor::Meta
+            | Vendor::Xai
+            | Vendor::Google
+            | Vendor::GptOss
+            | Vendor::OpenAi
+            | Vendor::Other => self.completion,
+        };
+        let mut usage = json!({"completionTokens": completion, "promptTokens": self.prompt, "totalTokens": total});
         if let (Vendor::Xai, Some(usage)) = (vendor, usage.as_object_mut()) {
             usage.insert("promptTokensDetails".to_owned(), json!({"cachedTokens": 0}));
         }
@@ -105,35 +137,15 @@ impl Usage {
     }
 }
 
-/// What a model refuses although the schema allows it: status and message. Source: reference §7.
-pub(super) fn quirk(model: &str, chat: &Value) -> Option<(u16, String)> {
-    let vendor = Vendor::of(model);
-    if vendor == Vendor::OpenAi && chat.get("maxTokens").is_some() {
-        let message = "Invalid 'maxTokens': Unsupported parameter: 'maxTokens' is not supported with this model. \
-                       Use 'maxCompletionTokens' instead.";
-        return Some((400, message.to_owned()));
-    }
-    let llama_3 = model.starts_with("meta.llama-3");
-    if llama_3 && chat.get("isParallelToolCalls") == Some(&Value::Bool(true)) {
-        return Some((
-            400,
-            format!("Model {model} does not support parameter isParallelToolCalls"),
-        ));
-    }
-    let empty_turn = |message: &Value| {
-        let speaks = items(message, "content").any(|part| part.get("text") != Some(&json!("")));
-        message.get("toolCalls").is_some() && message.get("content").is_some() && !speaks
-    };
-    if vendor == Vendor::Meta && items(chat, "messages").any(empty_turn) {
-        return Some((500, "Internal server error".to_owned())); // seen live as a NullPointerException
-    }
-    None
-}
-
 /// The answer to `chat`, a `chatRequest` that the schema allows. `seed` makes the ids of tool calls: hex digits that
 /// differ from request to request.
 pub(super) fn plan(model: &str, chat: &Value, seed: &str) -> Plan {
-    let vendor = Vendor::of(model);
+    let cohere = cohere::as_generic(chat);
+    let vendor = match &cohere {
+        Some(_) => Vendor::Cohere,
+        None => Vendor::of(model),
+    };
+    let chat = cohere.as_ref().unwrap_or(chat);
     let question = question(chat);
     let count = chat
         .get("numGenerations")
@@ -141,7 +153,16 @@ pub(super) fn plan(model: &str, chat: &Value, seed: &str) -> Plan {
         .unwrap_or(1)
         .min(MAX_CHOICES);
     let choices: Vec<_> = (0..usize::try_from(count).unwrap_or(1))
-        .map(|number| choice(model, chat, &question, seed, number))
+        .map(|number| {
+            choice(
+                vendor,
+                model,
+                chat,
+                &question,
+                &format!("{number:x}{seed}"),
+                number,
+            )
+        })
         .collect();
     let tokens_of = |call: &Call| tokens(&call.arguments).len() + tokens(&call.name).len();
     let usage = Usage {
@@ -152,57 +173,87 @@ pub(super) fn plan(model: &str, chat: &Value, seed: &str) -> Plan {
             .sum(),
         reasoning: choices.iter().map(|choice| choice.reasoning.len()).sum(),
     };
+    let log_probs = chat.get("logProbs").and_then(Value::as_u64).unwrap_or(0);
     Plan {
         vendor,
+        id: seed.chars().take(ID_CHARS).collect(),
+        log_probs: usize::try_from(log_probs.min(MAX_LOG_PROBS)).unwrap_or(0),
         choices,
         usage,
     }
 }
 
-fn choice(model: &str, chat: &Value, question: &str, seed: &str, number: usize) -> Choice {
-    let vendor = Vendor::of(model);
+fn choice(
+    vendor: Vendor,
+    model: &str,
+    chat: &Value,
+    question: &str,
+    seed: &str,
+    number: usize,
+) -> Choice {
     let mut reasoning = match reasons(model, chat) {
         true => tokens(&prose::reasoning(question)),
         false => Vec::new(),
     };
-    let calls = calls(vendor, chat, question, &format!("{number:x}{seed}"));
-    if !calls.is_empty() {
-        let finish = vendor.finish_reason("tool_calls");
+    let limit = |value: Option<&Value>| {
+        let tokens = value.and_then(Value::as_u64).unwrap_or(u64::MAX);
+        usize::try_from(tokens).unwrap_or(usize::MAX)
+    };
+    reasoning.truncate(limit(chat.pointer("/thinking/tokenBudget")));
+    let calls = calls(vendor, chat, question, seed);
+    if let Some(call) = calls.first() {
+        let text = match vendor {
+            Vendor::Cohere => tokens(&prose::announcement(question, &call.name)),
+            Vendor::Meta
+            | Vendor::Xai
+            | Vendor::Google
+            | Vendor::GptOss
+            | Vendor::OpenAi
+            | Vendor::Other => Vec::new(),
+        };
         return Choice {
             reasoning,
-            text: Vec::new(),
+            text,
             calls,
-            finish,
+            finish: Finish::ToolCalls,
         };
     }
+    let mut finish = Finish::Stop;
     let mut text = text(model, chat, question, number);
     let stops = items(chat, "stop").filter_map(Value::as_str);
     if let Some(end) = stops.filter_map(|stop| text.find(stop)).min() {
         text.truncate(end);
+        finish = Finish::StopString;
     }
     let mut text = tokens(&text);
-    let limit = |name| {
-        let tokens = chat.get(name).and_then(Value::as_u64).unwrap_or(u64::MAX);
-        usize::try_from(tokens).unwrap_or(usize::MAX)
-    };
     // The newer limit includes what the model thinks, the older one does not.
-    let all = limit("maxCompletionTokens");
-    let room = limit("maxTokens").min(all.saturating_sub(reasoning.len()));
-    let finish = if text.len() > room { "length" } else { "stop" };
+    let all = limit(chat.get("maxCompletionTokens"));
+    let room = limit(chat.get("maxTokens")).min(all.saturating_sub(reasoning.len()));
+    if text.len() > room {
+        finish = Finish::Length;
+    }
     reasoning.truncate(all);
     text.truncate(room);
     Choice {
         reasoning,
         text,
         calls,
-        finish: vendor.finish_reason(finish),
+        finish,
     }
 }
 
 fn reasons(model: &str, chat: &Value) -> bool {
     let effort = chat.get("reasoningEffort").and_then(Value::as_str);
+    let thinking = chat.pointer("/thinking/type").and_then(Value::as_str);
     model.starts_with("xai.grok-3-mini")
         || (model.starts_with("xai.grok-4.3") && effort.is_some_and(|effort| effort != "NONE"))
+        || (model.starts_with("cohere.command-a-reasoning") && thinking != Some("DISABLED"))
+        || (is_dedicated(model) && thinking == Some("ENABLED"))
+}
+
+/// Whether it is the OCID of an endpoint, behind which any model may be.
+pub(super) fn is_dedicated(model: &str) -> bool {
+    model.starts_with("ocid1.")
 }
 
 /// Tools are called when the user spoke last and `toolChoice` is not NONE: the one that `toolChoice` names, else the
@@ -259,6 +310,7 @@ fn call_id(vendor: Vendor, seed: &str, number: usize) -> Option<String> {
         Vendor::Google => None,
         Vendor::Meta | Vendor::GptOss => Some(format!("chatcmpl-tool-{}", digits(16))),
         Vendor::Xai => Some(format!("call_{}", digits(8))),
+        Vendor::Cohere => Some(format!("tc-{}", digits(12))),
         Vendor::OpenAi | Vendor::Other => Some(format!("call_{}", digits(24))),
     }
 }

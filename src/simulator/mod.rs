@@ -1,29 +1,45 @@
 //! A fake OCI Generative AI service on loopback: the demo and the black-box tests use the same one.
 //!
 //! It is a second opinion on the proxy, so it shares no code with it: its own HTTP on std sockets, its own check of
-//! request signatures with the public keys of made accounts, its own strict schema. Follows the OCI API 20231130:
-//! `POST /20231130/actions/chat` in the GENERIC format, streamed or not, and `GET /20231130/models`, both on one port;
-//! anything else is 404.
+//! request signatures with the public keys of made accounts, its own strict schemas. Follows the OCI API 20231130:
+//! `POST /20231130/actions/chat` in the formats GENERIC, COHERE and COHEREV2, streamed or not, and `GET
+//! /20231130/models`, both on one port; anything else is 404.
 //!
 //! # What it answers
 //! Every request must be signed (else 401), well-formed (else 400) and for a model that it serves (else 404). Then a
 //! `Script` is played, if a test left one; otherwise the pretended model answers, the same to the same request:
 //! - a text that depends on the question (greetings, code, Chinese, everything else), cut at `maxTokens`, a token being
-//!   a word or a Chinese character; `numGenerations` times;
+//!   a word or a Chinese character; `numGenerations` times; with `logProbs` if asked;
 //! - JSON for `responseFormat` JSON_OBJECT and JSON_SCHEMA, with the schema's properties filled in;
 //! - a call of the first tool, or of the one that `toolChoice` names, when the user spoke last and `toolChoice` is not
 //!   NONE, its arguments made from the tool's schema: one call for every city that the user names, two if the user says
 //!   "twice", one if `isParallelToolCalls` is false. After a tool's result it answers with a text about that result;
-//! - `reasoningContent` from `xai.grok-3-mini*` always, from `xai.grok-4.3` when `reasoningEffort` is given.
+//! - `reasoningContent` from `xai.grok-3-mini*` always, from `xai.grok-4.3` when `reasoningEffort` is given; thoughts
+//!   from `cohere.command-a-reasoning*` unless `thinking` is DISABLED, from a dedicated endpoint if it is ENABLED.
 //!
 //! Streams are framed as the vendors' are: `[DONE]` from `meta.*` only, usage in an event of its own and only if asked,
-//! tool calls whole or in pieces. `openai.*` (without gpt-oss) refuses `maxTokens`, Llama 3 `isParallelToolCalls: true`,
-//! and Llama fails on an assistant's turn with tool calls and empty content.
+//! tool calls whole or in pieces. COHERE restates text and calls at the end, with text before calls; its last event
+//! holds the usage, and its `finishReason` is null when the request has `stopSequences`. A user can choose its shape:
+//! "merged" makes history and finish one event, "split" two (as they are with tool calls), "undivided" leaves out the
+//! deltas. COHEREV2 restates nothing.
+//!
+//! # What it refuses
+//! A prompt longer than the context: Grok's and Gemini's has a million tokens, Cohere's 256 000, others' 128 000. Then:
+//! - `cohere.*` speaks COHERE, but COHEREV2 where the name has `command-a-vision` or `command-a-reasoning`, and both as
+//!   `cohere.command-a-03-2025`; a dedicated endpoint (a model whose name begins with `ocid1.`) all; others GENERIC;
+//! - `openai.*` (without gpt-oss) refuses `maxTokens`, and gpt-5 every `temperature` and `topP` but 1, with the vendor's
+//!   error in a string;
+//! - Llama 3 refuses `isParallelToolCalls: true`, and every Llama `$ref` in a tool's schema; it fails with 500 on an
+//!   assistant's turn with tool calls and empty content;
+//! - Gemini refuses `$ref` and `exclusiveMinimum` in a tool's schema, system messages behind others, and every turn
+//!   with calls but one call with its result behind it;
+//! - `xai.grok-4.20-multi-agent*` does not chat; only the COHEREV2 models for vision take images.
 
 mod account;
 mod answer;
 mod connection;
 mod prose;
+mod quirks;
 mod sample;
 mod schema;
 mod script;
@@ -56,7 +72,8 @@ pub struct Simulator {
     accepting: Option<JoinHandle<Vec<JoinHandle<()>>>>,
 }
 
-/// How to start a simulator. `Default`: no accounts, a Grok, a Llama, a Gemini and a gpt-oss, no pace, a free port.
+/// How to start a simulator. `Default`: no accounts, a Grok, a Llama, a Gemini and a gpt-oss, no pace, a free port, and
+/// nothing that only some have seen.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Who may call. Requests of others are answered 401.
@@ -68,6 +85,12 @@ pub struct Options {
     pub pace: Duration,
     /// A loopback address; port 0 takes a free one.
     pub address: SocketAddr,
+    /// Grok's reasoning models refuse what xAI itself refuses: `presencePenalty`, `frequencyPenalty` and `stop`,
+    /// whatever their value; and all but three models refuse `reasoningEffort`. Nobody has seen OCI do so.
+    pub strict_xai: bool,
+    /// Streams of the pretended models never come to their proper end: after the last event the connection stays open
+    /// until the client closes it, as the service was seen to do.
+    pub linger: bool,
 }
 
 /// A request as it arrived; recorded before it is answered.
@@ -100,6 +123,8 @@ impl Default for Options {
             models: models.map(str::to_owned).to_vec(),
             pace: Duration::ZERO,
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            strict_xai: false,
+            linger: false,
         }
     }
 }
@@ -133,7 +158,7 @@ impl Simulator {
         }
         let listener = TcpListener::bind(options.address)?;
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared::new(keyring, options.models, options.pace));
+        let shared = Arc::new(Shared::new(keyring, options));
         let their = Arc::clone(&shared);
         let accepting = thread::Builder::new()
             .name("simulator-accept".to_owned())
@@ -173,8 +198,8 @@ impl Simulator {
     }
 
     /// Adds a script to the queue: each is used for one chat call, in order, whatever its account. Only calls with a
-    /// good signature and a good request take one; the model may be unknown, and the format may be COHERE or COHEREV2,
-    /// which without a script are refused.
+    /// good signature and a good request take one. What a model would refuse does not count: it may even be unknown,
+    /// and the format may be one that it does not speak.
     pub fn enqueue(&self, script: Script) {
         self.shared.enqueue(script);
     }

@@ -68,6 +68,14 @@ pub(super) fn reasoning(question: &str) -> String {
     )
 }
 
+/// What Cohere's models say before they call a tool.
+pub(super) fn announcement(question: &str, tool: &str) -> String {
+    if is_chinese(question) {
+        return format!("我会使用工具 {tool} 来查一下。");
+    }
+    format!("I will use the tool {tool} to find that out.")
+}
+
 fn english_answer(topic: &Topic<'_>) -> String {
     let model = topic.model;
     let words: Vec<String> = topic

@@ -17,6 +17,7 @@ use time::macros::format_description;
 use super::Recorded;
 use super::answer::{self, Vendor};
 use super::connection::{Connection, Incoming, Request, find};
+use super::quirks;
 use super::schema;
 use super::script::{LAST_CHUNK, Played, chunk, play};
 use super::state::Shared;
@@ -175,15 +176,7 @@ fn chat(
             return refuse(connection, 400, &body, id);
         }
     };
-    let format = body
-        .pointer("/chatRequest/apiFormat")
-        .and_then(Value::as_str);
-    let checked = match format {
-        // A test may script what these answer; there is no schema of theirs here.
-        Some("COHERE" | "COHEREV2") => None,
-        Some(_) | None => Some(schema::check(&body)),
-    };
-    if let Some(Err(problem)) = &checked {
+    if let Err(problem) = schema::check(&body) {
         log::debug!("simulator: 400: {problem:?}");
         return refuse(
             connection,
@@ -198,16 +191,7 @@ fn chat(
             Played::Default => {}
         }
     }
-    match checked {
-        Some(_) => default_answer(connection, shared, &body, &request.body, id),
-        None => {
-            let body = error_body(
-                "InvalidParameter",
-                "apiFormat: the simulator answers GENERIC only",
-            );
-            refuse(connection, 400, &body, id)
-        }
-    }
+    default_answer(connection, shared, &body, &request.body, id)
 }
 
 fn default_answer(
@@ -235,19 +219,20 @@ fn default_answer(
             id,
         );
     };
-    if let Some((status, message)) = answer::quirk(model, chat) {
+    let plan = answer::plan(model, chat, &hex(&Sha256::digest(bytes)));
+    let refusal = quirks::refusal(model, chat, shared.strict_xai);
+    if let Some(refusal) = refusal.or_else(|| quirks::too_long(&plan)) {
         // A vendor's refusal comes through with a number for a code.
-        let code = if status == 400 {
+        let code = if refusal.status == 400 {
             "400"
         } else {
             "InternalServerError"
         };
-        return refuse(connection, status, &error_body(code, &message), id);
+        let body = error_body(code, &refusal.message);
+        return refuse(connection, refusal.status, &body, id);
     }
-    let plan = answer::plan(model, chat, &hex(&Sha256::digest(bytes)));
-    let flag = |value: Option<&Value>| value == Some(&Value::Bool(true));
-    if !flag(chat.get("isStream")) {
-        let body = stream::whole(&plan, asked, &now_rfc_3339());
+    if chat.get("isStream") != Some(&Value::Bool(true)) {
+        let body = stream::whole(&plan, chat, asked, &now_rfc_3339());
         write_reply(connection, 200, &[], body.to_string().as_bytes(), id)?;
         return Ok(After::KeepAlive);
     }
@@ -256,9 +241,13 @@ fn default_answer(
         ("transfer-encoding".to_owned(), "chunked".to_owned()),
     ];
     connection.write(reply_head(200, &headers, id).as_bytes())?;
-    for event in stream::events(&plan, flag(chat.pointer("/streamOptions/isIncludeUsage"))) {
+    for event in stream::events(&plan, chat) {
         connection.pause(shared.pace)?;
         connection.write(&chunk(event.as_bytes()))?;
+    }
+    if shared.linger {
+        connection.hang();
+        return Ok(After::Close);
     }
     connection.write(LAST_CHUNK)?;
     Ok(After::KeepAlive)
@@ -328,6 +317,7 @@ fn model_summary(model: &str) -> Value {
             Vendor::Xai => "xai",
             Vendor::Google => "google",
             Vendor::OpenAi | Vendor::GptOss => "openai",
+            Vendor::Cohere => "cohere",
             Vendor::Other => "other",
         },
         "version": "1.0",
@@ -348,7 +338,7 @@ fn model_summary(model: &str) -> Value {
 
 /// A model's own OCID, which the service takes instead of its name. A dedicated endpoint is its OCID already.
 fn model_ocid(model: &str) -> String {
-    if model.starts_with("ocid1.") {
+    if answer::is_dedicated(model) {
         return model.to_owned();
     }
     format!(

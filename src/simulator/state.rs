@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-use super::Recorded;
 use super::script::Script;
 use super::verify::Keyring;
+use super::{Options, Recorded};
 
 /// Connections at once; a further one is closed at once.
 pub(super) const MAX_CONNECTIONS: usize = 4096;
@@ -26,6 +26,8 @@ pub(super) struct Shared {
     pub(super) models: Vec<String>,
     /// Between two events of a stream.
     pub(super) pace: Duration,
+    pub(super) strict_xai: bool,
+    pub(super) linger: bool,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -57,12 +59,14 @@ pub(super) struct Registered<'a> {
 }
 
 impl Shared {
-    pub(super) fn new(keyring: Keyring, models: Vec<String>, pace: Duration) -> Self {
+    pub(super) fn new(keyring: Keyring, options: Options) -> Self {
         let (state, changed) = (Mutex::default(), Condvar::new());
         Self {
             keyring,
-            models,
-            pace,
+            models: options.models,
+            pace: options.pace,
+            strict_xai: options.strict_xai,
+            linger: options.linger,
             state,
             changed,
         }

@@ -15,6 +15,7 @@ use super::*;
 use client::{Client, Reply, signed};
 
 mod client;
+mod formats;
 
 const KEY: &str = include_str!("../../tests/fixtures/signing/TEST-KEY-throwaway-pkcs1.pem");
 const STREAM: &str = include_str!("../../tests/fixtures/stream/generic.llama.text.usage.done.sse");
@@ -217,8 +218,8 @@ fn scripts_are_used_in_order_and_then_the_defaults() {
     simulator.set_default(None);
     assert_eq!(client.chat(&stream_request()).status, 200);
     let mut cohere = stream_request();
-    cohere["chatRequest"] = json!({"apiFormat": "COHERE", "message": "hm"});
-    assert_eq!(client.chat(&cohere).status, 400);
+    cohere["chatRequest"] = json!({"apiFormat": "COHERE", "message": "hm", "maxTokens": 5});
+    assert_eq!(client.chat(&cohere).status, 400, "not the model's format");
     simulator.enqueue(Script::Sse(STREAM.as_bytes().to_vec()));
     assert_eq!(client.chat(&cohere).status, 200);
     simulator.set_control(Some(Script::status(403, "{}")));

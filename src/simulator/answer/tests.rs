@@ -49,18 +49,20 @@ fn tokens_join_to_the_text_and_are_short() {
 fn the_limit_cuts_the_answer_and_says_so() {
     for (model, reason) in [(GROK, "length"), ("google.gemini-2.5-flash", "max_tokens")] {
         let choice = first(model, &chat("why?", json!({"maxTokens": 3})));
-        assert_eq!((choice.text.len(), choice.finish), (3, reason));
+        assert_eq!((choice.text.len(), choice.finish), (3, Finish::Length));
+        assert_eq!(Vendor::of(model).finish_reason(choice.finish), reason);
     }
     let thinking = json!({"maxCompletionTokens": 5, "reasoningEffort": "LOW"});
     let choice = first(GROK, &chat("why?", thinking));
     assert_eq!(
         (choice.reasoning.len(), choice.text.len(), choice.finish),
-        (5, 0, "length")
+        (5, 0, Finish::Length)
     );
     let choice = first(GROK, &chat("why?", json!({})));
-    assert_eq!(choice.finish, "stop");
+    assert_eq!(choice.finish, Finish::Stop);
     let stopped = first(GROK, &chat("why?", json!({"stop": ["only a"]})));
     assert_eq!(stopped.text.concat(), "You asked: \"why?\". I am ");
+    assert_eq!(stopped.finish, Finish::StopString);
 }
 
 #[test]
@@ -112,11 +114,11 @@ fn ids_of_calls_differ_and_gemini_has_none() {
             .collect();
         assert_eq!(ids.len(), 2);
         assert_ne!(ids.first(), ids.last());
-        assert_eq!(choice.finish, "tool_calls");
+        assert_eq!(choice.finish, Finish::ToolCalls);
     }
     let choice = first("google.gemini-2.5-pro", &both);
     assert!(choice.calls.iter().all(|call| call.id.is_none()));
-    assert_eq!(choice.finish, "stop");
+    assert_eq!(Vendor::Google.finish_reason(choice.finish), "stop");
 }
 
 #[test]
@@ -210,37 +212,79 @@ fn reasoning_comes_from_the_models_that_show_it() {
     check(GROK, &json!({}), false);
     check(GROK, &json!({"reasoningEffort": "NONE"}), false);
     check("meta.llama-3.3-70b-instruct", &effort, false);
+    let v2 = |thinking: &str| json!({"apiFormat": "COHEREV2", "thinking": {"type": thinking}});
+    let reasoning = "cohere.command-a-reasoning-08-2025";
+    check(reasoning, &json!({"apiFormat": "COHEREV2"}), true);
+    check(reasoning, &v2("DISABLED"), false);
+    check("cohere.command-a-03-2025", &v2("ENABLED"), false);
+    check("ocid1.generativeaiendpoint.oc1..a", &v2("ENABLED"), true);
+    let budget =
+        json!({"apiFormat": "COHEREV2", "thinking": {"type": "ENABLED", "tokenBudget": 3}});
+    let thoughtful = plan(reasoning, &chat("why?", budget), "00");
+    let usage = thoughtful.usage.to_json(thoughtful.vendor);
+    let count = |name: &str| usage.pointer(name).and_then(Value::as_u64).unwrap();
+    assert_eq!(count("/completionTokensDetails/reasoningTokens"), 3);
+    assert_eq!(
+        count("/totalTokens"),
+        count("/promptTokens") + count("/completionTokens")
+    );
 }
 
+/// The same question with and without tools, in both of Cohere's formats.
 #[test]
-fn models_have_their_quirks() {
-    let status = |model, chat: &Value| quirk(model, chat).map(|(status, _)| status);
-    let plain = chat("x", json!({}));
-    assert_eq!(status("openai.gpt-5", &plain), Some(400));
-    assert_eq!(status("openai.gpt-oss-120b", &plain), None);
-    let parallel = chat("x", json!({"isParallelToolCalls": true}));
-    assert_eq!(status("meta.llama-3.3-70b-instruct", &parallel), Some(400));
-    assert_eq!(
-        status("meta.llama-4-scout-17b-16e-instruct", &parallel),
-        None
-    );
-    let turn = |content: Value| {
-        let mut chat = chat("x", json!({}));
-        let mut message = json!({"role": "ASSISTANT", "toolCalls": [{"id": "1"}]});
-        if !content.is_null() {
-            message
-                .as_object_mut()
-                .unwrap()
-                .insert("content".to_owned(), content);
-        }
-        chat.pointer_mut("/messages")
+fn cohere_is_asked_in_its_own_words_and_says_what_it_will_do() {
+    let ask = |message: &str, more: Value| {
+        let mut chat = json!({"apiFormat": "COHERE", "message": message, "maxTokens": 1000});
+        chat.as_object_mut()
             .unwrap()
-            .as_array_mut()
-            .unwrap()
-            .push(message);
-        status("meta.llama-3.3-70b-instruct", &chat)
+            .extend(more.as_object().unwrap().clone());
+        first("cohere.command-a-03-2025", &chat)
     };
-    assert_eq!(turn(json!([{"type": "TEXT", "text": ""}])), Some(500));
-    assert_eq!(turn(json!([{"type": "TEXT", "text": "."}])), None);
-    assert_eq!(turn(Value::Null), None);
+    let tools = json!([{"name": "get_weather", "description": "", "parameterDefinitions": {
+        "city": {"type": "str", "isRequired": true}, "days": {"type": "int", "isRequired": true}}}]);
+    let called = ask("Rome or Paris?", json!({"tools": tools}));
+    let arguments: Vec<_> = called.calls.iter().map(|call| &*call.arguments).collect();
+    assert_eq!(
+        arguments,
+        [
+            r#"{"city":"Rome","days":1}"#,
+            r#"{"city":"Paris","days":1}"#
+        ]
+    );
+    assert_eq!(
+        called.text.concat(),
+        "I will use the tool get_weather to find that out."
+    );
+    let result = json!([{"call": {"name": "get_weather", "parameters": {}}, "outputs": [{"output": "18C"}]}]);
+    let history = json!([{"role": "USER", "message": "Rome?"},
+        {"role": "CHATBOT", "message": " ", "toolCalls": [{"name": "get_weather", "parameters": {}}]}]);
+    let told = ask(
+        "",
+        json!({"tools": tools, "toolResults": result, "chatHistory": history}),
+    );
+    assert!(told.calls.is_empty() && told.text.concat().starts_with("The tool says: 18C."));
+    let stopped = ask("why?", json!({"stopSequences": ["only a"]}));
+    assert_eq!(stopped.finish, Finish::StopString);
+
+    let tools = json!([{"type": "FUNCTION", "function": {"name": "get_weather", "parameters": {"type": "object",
+        "properties": {"city": {"type": "string"}}}}}]);
+    let v2 = |more: Value| {
+        let mut chat = chat("Rome?", more);
+        chat.as_object_mut()
+            .unwrap()
+            .insert("apiFormat".to_owned(), json!("COHEREV2"));
+        first("cohere.command-a-03-2025", &chat)
+    };
+    let called = v2(json!({"tools": tools}));
+    let call = called.calls.first().unwrap();
+    assert_eq!(
+        (&*call.name, &*call.arguments),
+        ("get_weather", r#"{"city":"Rome"}"#)
+    );
+    assert!(call.id.as_deref().unwrap().starts_with("tc-"));
+    assert!(
+        v2(json!({"tools": tools, "toolsChoice": "NONE"}))
+            .calls
+            .is_empty()
+    );
 }

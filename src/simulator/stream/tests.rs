@@ -5,7 +5,10 @@
 use std::collections::BTreeSet;
 
 use super::super::answer::plan;
+use super::super::schema::items;
 use super::*;
+
+mod cohere;
 
 macro_rules! recorded {
     ($name:literal) => {
@@ -19,13 +22,13 @@ macro_rules! recorded {
 
 fn streamed(model: &str, question: &str, more: Value, include_usage: bool) -> String {
     let mut chat = json!({"messages": [{"role": "USER", "content": [{"type": "TEXT", "text": question}]}],
-        "maxTokens": 1000});
+        "maxTokens": 1000, "streamOptions": {"isIncludeUsage": include_usage}});
     chat.as_object_mut()
         .unwrap()
         .extend(more.as_object().unwrap().clone());
     events(
         &plan(model, &chat, "0123456789abcdef0123456789abcdef"),
-        include_usage,
+        &chat,
     )
     .concat()
 }
@@ -240,8 +243,10 @@ fn a_whole_answer_has_the_vendors_shape() {
         chat
     };
     let reply = |model: &str, more: Value| {
+        let chat = chat(more);
         whole(
-            &plan(model, &chat(more), "00ff"),
+            &plan(model, &chat, "00ff"),
+            &chat,
             model,
             "2026-01-01T00:00:00.000Z",
         )
@@ -277,4 +282,46 @@ fn a_whole_answer_has_the_vendors_shape() {
     let message = call.pointer("/chatResponse/choices/0/message").unwrap();
     assert_eq!(message.get("content"), Some(&json!([{"type": "TEXT"}])));
     assert_eq!(message.pointer("/toolCalls/0/id"), None);
+}
+
+#[test]
+fn log_probabilities_are_lists_of_equal_length_whole_and_in_pieces() {
+    let chat = json!({"messages": [{"role": "USER", "content": [{"type": "TEXT", "text": "hm"}]}], "maxTokens": 3,
+        "logProbs": 2, "numGenerations": 2});
+    let reply = whole(&plan(GROK, &chat, "00"), &chat, GROK, "");
+    let all = reply.pointer("/chatResponse/choices/1/logprobs").unwrap();
+    let tokens: Vec<_> = items(all, "tokens").filter_map(Value::as_str).collect();
+    assert_eq!(tokens.concat(), "Put differently (2):");
+    assert_eq!(all.get("textOffset"), Some(&json!([0, 3, 15])));
+    assert_eq!(
+        all.get("tokenLogprobs"),
+        Some(&json!([-0.125, -0.25, -0.375]))
+    );
+    assert_eq!(
+        all.pointer("/topLogprobs/0"),
+        Some(&json!({"Put": "-0.125", "Put~1": "-1.125"}))
+    );
+    let events = parse(&streamed(
+        GROK,
+        "hm",
+        json!({"logProbs": 1, "maxTokens": 3}),
+        false,
+    ));
+    let second = events.get(2).unwrap();
+    assert_eq!(
+        second.get("logprobs"),
+        Some(
+            &json!({"textOffset": [3], "tokens": [" asked:"], "tokenLogprobs": [-0.25],
+            "topLogprobs": [{" asked:": "-0.25"}]})
+        )
+    );
+    assert_eq!(
+        events
+            .iter()
+            .filter(|event| event.get("logprobs").is_some())
+            .count(),
+        3
+    );
+    let plain = streamed(GROK, "hm", json!({"logProbs": 0}), false);
+    assert!(!plain.contains("logprobs"));
 }

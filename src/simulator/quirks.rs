@@ -1,0 +1,238 @@
+//! What a model refuses although the schema allows it: the vendors' own limits behind OCI, in their words. Pure.
+//! Source: reference §4, §7, §8 and the recorded errors.
+
+use serde_json::{Value, json};
+
+use super::answer::{Plan, Vendor, is_dedicated};
+use super::schema::items;
+
+/// Keywords of JSON schemas that Gemini does not know.
+const UNKNOWN_TO_GOOGLE: [&str; 4] = ["exclusiveMinimum", "exclusiveMaximum", "$ref", "$defs"];
+/// Keywords that Llama does not follow.
+const UNKNOWN_TO_META: [&str; 2] = ["$ref", "$defs"];
+/// What Grok's reasoning models refuse, whatever its value. Nobody has seen that through OCI.
+const UNKNOWN_TO_XAI: [&str; 3] = ["presencePenalty", "frequencyPenalty", "stop"];
+/// Of the reasoning models, those that take `reasoningEffort`.
+const WITH_EFFORT: [&str; 3] = [
+    "xai.grok-3-mini",
+    "xai.grok-4.3",
+    "xai.grok-4.20-multi-agent",
+];
+
+/// Why a call is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) status: u16,
+    pub(super) message: String,
+}
+
+/// `chat` is a `chatRequest` that the schema allows, for a model by its name. `strict_xai`: as `Options` has it.
+pub(super) fn refusal(model: &str, chat: &Value, strict_xai: bool) -> Option<Refusal> {
+    wrong_format(model, chat).or_else(|| match Vendor::of(model) {
+        Vendor::Meta => meta(model, chat),
+        Vendor::Xai => xai(model, chat, strict_xai),
+        Vendor::Google => google(chat),
+        Vendor::OpenAi => openai(model, chat),
+        Vendor::Cohere => images(model, chat),
+        Vendor::GptOss | Vendor::Other => None,
+    })
+}
+
+/// When the prompt of a planned answer is longer than the model's context.
+pub(super) fn too_long(plan: &Plan) -> Option<Refusal> {
+    let most = match plan.vendor {
+        Vendor::Xai | Vendor::Google => 1_000_000,
+        Vendor::Cohere => 256_000,
+        Vendor::Meta | Vendor::GptOss | Vendor::OpenAi | Vendor::Other => 128_000,
+    };
+    let tokens = plan.usage.prompt;
+    (tokens > most).then(|| {
+        bad(format!(
+            "This model's maximum context length is {most} tokens. However, your messages resulted in {tokens} tokens. \
+             Please reduce the length of the messages."
+        ))
+    })
+}
+
+fn bad(message: impl Into<String>) -> Refusal {
+    Refusal {
+        status: 400,
+        message: message.into(),
+    }
+}
+
+/// An endpoint takes any: what is behind it cannot be told.
+fn wrong_format(model: &str, chat: &Value) -> Option<Refusal> {
+    if is_dedicated(model) {
+        return None;
+    }
+    let newer = ["cohere.command-a-vision", "cohere.command-a-reasoning"];
+    let known: &[&str] = match Vendor::of(model) {
+        Vendor::Cohere if model.starts_with("cohere.command-a-03-2025") => &["COHERE", "COHEREV2"],
+        Vendor::Cohere if newer.iter().any(|newer| model.starts_with(newer)) => &["COHEREV2"],
+        Vendor::Cohere => &["COHERE"],
+        Vendor::Meta
+        | Vendor::Xai
+        | Vendor::Google
+        | Vendor::GptOss
+        | Vendor::OpenAi
+        | Vendor::Other => &["GENERIC"],
+    };
+    let format = word(chat, "apiFormat");
+    (!known.contains(&format)).then(|| {
+        let known = known.join(" or ");
+        bad(format!(
+            "apiFormat {format} is not supported by model {model}, use {known}"
+        ))
+    })
+}
+
+fn images(model: &str, chat: &Value) -> Option<Refusal> {
+    let is_image = |part: &Value| part.get("imageUrl").is_some();
+    let with_image = |message: &Value| items(message, "content").any(is_image);
+    let sees = model.contains("vision");
+    (!sees && items(chat, "messages").any(with_image))
+        .then(|| bad(format!("Model {model} does not support image input")))
+}
+
+fn meta(model: &str, chat: &Value) -> Option<Refusal> {
+    let llama_3 = model.starts_with("meta.llama-3");
+    if llama_3 && chat.get("isParallelToolCalls") == Some(&Value::Bool(true)) {
+        return Some(unsupported(model, "isParallelToolCalls"));
+    }
+    if let Some((keyword, _)) = keyword_in_tools(chat, &UNKNOWN_TO_META) {
+        return Some(bad(format!(
+            "Tool schemas with {keyword} are not supported"
+        )));
+    }
+    let empty_turn = |message: &Value| {
+        let speaks = items(message, "content").any(|part| part.get("text") != Some(&json!("")));
+        message.get("toolCalls").is_some() && message.get("content").is_some() && !speaks
+    };
+    // Seen live as a NullPointerException.
+    items(chat, "messages").any(empty_turn).then(|| Refusal {
+        status: 500,
+        message: "Internal server error".to_owned(),
+    })
+}
+
+fn xai(model: &str, chat: &Value, strict: bool) -> Option<Refusal> {
+    if model.starts_with("xai.grok-4.20-multi-agent") {
+        return Some(bad(
+            "Multi Agent requests are not allowed on chat completions",
+        ));
+    }
+    let reasons = model.starts_with("xai.grok-3-mini")
+        || (model.starts_with("xai.grok-4") && !model.contains("non-reasoning"));
+    if !strict {
+        return None;
+    }
+    let effort = WITH_EFFORT.iter().any(|known| model.starts_with(known));
+    let refused = UNKNOWN_TO_XAI
+        .iter()
+        .filter(|_| reasons)
+        .chain((!effort).then_some(&"reasoningEffort"));
+    let mut given = refused.filter(|name| chat.get(**name).is_some());
+    given.next().map(|name| unsupported(model, name))
+}
+
+fn unsupported(model: &str, parameter: &str) -> Refusal {
+    bad(format!(
+        "Model {model} does not support parameter {parameter}"
+    ))
+}
+
+fn openai(model: &str, chat: &Value) -> Option<Refusal> {
+    if chat.get("maxTokens").is_some() {
+        return Some(bad(
+            "Invalid 'maxTokens': Unsupported parameter: 'maxTokens' is not supported with this model. \
+             Use 'maxCompletionTokens' instead.",
+        ));
+    }
+    if !model.starts_with("openai.gpt-5") {
+        return None;
+    }
+    // The vendor's own error, with the vendor's own names, as a string in OCI's.
+    let names = [("temperature", "temperature"), ("topP", "top_p")];
+    names.iter().find_map(|(name, theirs)| {
+        let value = chat.get(*name).filter(|value| value.as_f64() != Some(1.0))?;
+        let message = format!(
+            "Unsupported value: '{theirs}' does not support {value} with this model. \
+             Only the default (1) value is supported."
+        );
+        let error = json!({"error": {"message": message, "type": "invalid_request_error", "param": theirs,
+            "code": "unsupported_value"}});
+        Some(bad(error.to_string()))
+    })
+}
+
+fn google(chat: &Value) -> Option<Refusal> {
+    if let Some((keyword, path)) = keyword_in_tools(chat, &UNKNOWN_TO_GOOGLE) {
+        return Some(bad(format!(
+            "Invalid JSON payload received. Unknown name \"{keyword}\" at '{path}': Cannot find field."
+        )));
+    }
+    let is_system = |message: &&Value| matches!(word(message, "role"), "SYSTEM" | "DEVELOPER");
+    let mut turns = items(chat, "messages").skip_while(is_system).peekable();
+    if turns.clone().any(|message| is_system(&message)) {
+        return Some(bad("System messages must come before all others."));
+    }
+    while let Some(turn) = turns.next() {
+        let ids: Vec<_> = items(turn, "toolCalls")
+            .map(|call| call.get("id"))
+            .collect();
+        let mut answered = Vec::new();
+        while let Some(result) = turns.next_if(|next| word(next, "role") == "TOOL") {
+            answered.push(result.get("toolCallId"));
+        }
+        // A call and its response make a turn, so several calls in one can never be answered.
+        let unasked = word(turn, "role") == "TOOL";
+        if ids != answered || ids.len() > 1 || unasked {
+            return Some(bad(
+                "Please ensure that the number of function response parts is equal to the number of function call \
+                 parts of the function call turn.",
+            ));
+        }
+    }
+    None
+}
+
+/// The first of `keywords` in a tool's schema, and where it stands.
+fn keyword_in_tools<'a>(chat: &Value, keywords: &[&'a str]) -> Option<(&'a str, String)> {
+    items(chat, "tools").enumerate().find_map(|(at, tool)| {
+        let schema = tool.get("parameters")?;
+        keyword_in(schema, keywords, &format!("tools[{at}].parameters"))
+    })
+}
+
+/// What is named under `properties` and the like is no keyword, and the values of `enum` and the like are no schemas.
+fn keyword_in<'a>(schema: &Value, keywords: &[&'a str], path: &str) -> Option<(&'a str, String)> {
+    let found = keywords
+        .iter()
+        .find(|keyword| schema.get(**keyword).is_some());
+    if let Some(keyword) = found {
+        return Some((keyword, path.to_owned()));
+    }
+    let below = |inner: &Value, name: &str| keyword_in(inner, keywords, &format!("{path}.{name}"));
+    schema.as_object()?.iter().find_map(|(name, inner)| {
+        let name = name.as_str();
+        match (name, inner) {
+            ("enum" | "const" | "default" | "example" | "examples", _) => None,
+            (
+                "properties" | "patternProperties" | "$defs" | "definitions" | "dependentSchemas",
+                Value::Object(named),
+            ) => named
+                .iter()
+                .find_map(|(key, inner)| below(inner, &format!("{name}.{key}"))),
+            (_, Value::Array(list)) => list.iter().find_map(|inner| below(inner, name)),
+            (_, inner) => below(inner, name),
+        }
+    })
+}
+
+fn word<'a>(value: &'a Value, name: &str) -> &'a str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;
