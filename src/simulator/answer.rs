@@ -318,7 +318,6 @@ fn call_id(vendor: Vendor, seed: &str, number: usize) -> Option<String> {
 fn text(model: &str, chat: &Value, question: &str, number: usize) -> String {
     let results: Vec<_> = results(chat)
         .iter()
-        .rev()
         .map(|message| text_of(message))
         .collect();
     let attachments = attachments(chat);
@@ -359,14 +358,20 @@ fn is_from(message: &Value, role: &str) -> bool {
     message.get("role").and_then(Value::as_str) == Some(role)
 }
 
-/// The results of tools at the end of the conversation, the last one first.
+/// The results of tools since the user spoke, if a tool spoke last; some models want a turn for each.
 fn results(chat: &Value) -> Vec<&Value> {
-    let messages: Vec<_> = items(chat, "messages").collect();
-    messages
-        .into_iter()
-        .rev()
-        .take_while(|message| is_from(message, "TOOL"))
-        .collect()
+    let mut results = Vec::new();
+    for message in items(chat, "messages") {
+        if is_from(message, "USER") {
+            results.clear();
+        } else if is_from(message, "TOOL") {
+            results.push(message);
+        }
+    }
+    if last_role(chat) != "TOOL" {
+        results.clear();
+    }
+    results
 }
 
 fn last_from_user(chat: &Value) -> Option<&Value> {

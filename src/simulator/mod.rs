@@ -13,7 +13,8 @@
 //! - JSON for `responseFormat` JSON_OBJECT and JSON_SCHEMA, with the schema's properties filled in;
 //! - a call of the first tool, or of the one that `toolChoice` names, when the user spoke last and `toolChoice` is not
 //!   NONE, its arguments made from the tool's schema: one call for every city that the user names, two if the user says
-//!   "twice", one if `isParallelToolCalls` is false. After a tool's result it answers with a text about that result;
+//!   "twice", one if `isParallelToolCalls` is false. After a tool's result it answers with a text about all results
+//!   since the user spoke;
 //! - `reasoningContent` from `xai.grok-3-mini*` always, from `xai.grok-4.3` when `reasoningEffort` is given; thoughts
 //!   from `cohere.command-a-reasoning*` unless `thinking` is DISABLED, from a dedicated endpoint if it is ENABLED.
 //!

@@ -40,7 +40,7 @@ fn format(format: &Value) -> Value {
 }
 
 /// The preamble, the history, the user's message, the results of tools. A history that ends with results has the
-/// message before the call that they are from.
+/// message before the calls that they are from.
 fn messages(chat: &Value) -> Vec<Value> {
     let mut messages = Vec::new();
     if let Some(preamble) = chat.get("preambleOverride") {
@@ -52,21 +52,28 @@ fn messages(chat: &Value) -> Vec<Value> {
         match word(entry, "role") {
             "TOOL" => messages.extend(items(entry, "toolResults").map(result)),
             "CHATBOT" => {
-                last_turn = messages.len();
+                if !is_result(messages.last()) {
+                    last_turn = messages.len();
+                }
                 messages.push(assistant(entry));
             }
             role => messages.extend(text.map(|text| spoken(role, text))),
         }
     }
-    let in_tools = messages.last().map(|last| word(last, "role")) == Some("TOOL");
     match chat.get("message") {
         Some(text) if text == "" => {}
-        Some(text) if in_tools => messages.insert(last_turn, spoken("USER", text)),
+        Some(text) if is_result(messages.last()) => {
+            messages.insert(last_turn, spoken("USER", text))
+        }
         Some(text) => messages.push(spoken("USER", text)),
         None => {}
     }
     messages.extend(items(chat, "toolResults").map(result));
     messages
+}
+
+fn is_result(message: Option<&Value>) -> bool {
+    message.is_some_and(|message| word(message, "role") == "TOOL")
 }
 
 fn spoken(role: &str, text: &Value) -> Value {
@@ -182,7 +189,7 @@ mod tests {
         );
         let in_history = check(
             json!({"apiFormat": "COHERE", "message": "q", "chatHistory": [user, bot, tool, bot, tool]}),
-            &["USER", "ASSISTANT", "TOOL", "USER", "ASSISTANT", "TOOL"],
+            &["USER", "USER", "ASSISTANT", "TOOL", "ASSISTANT", "TOOL"],
         );
         assert_eq!(
             in_history.pointer("/messages/5/content/0/text"),

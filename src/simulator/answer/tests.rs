@@ -148,6 +148,15 @@ fn a_result_of_a_tool_is_told() {
             .concat()
             .starts_with("The tool says: 18C; sunny.")
     );
+    let one_by_one = chat
+        .pointer_mut("/messages")
+        .unwrap()
+        .as_array_mut()
+        .unwrap();
+    let call = one_by_one.get(1).unwrap().clone();
+    one_by_one.insert(3, call);
+    let text = first(GROK, &chat).text.concat();
+    assert!(text.starts_with("The tool says: 18C; sunny."), "{text}");
 }
 
 #[test]
