@@ -76,7 +76,7 @@ const STATUSES: [Row; 25] = [
     row(
         400,
         "400.multi-agent-model-on-chat.json",
-        (400, INVALID, None, None),
+        (400, INVALID, None, Some("model")),
         1,
     ),
     row(
@@ -93,7 +93,12 @@ const STATUSES: [Row; 25] = [
     row(
         400,
         "400.string-numeric-code.maxTokens.json",
-        (400, INVALID, None, Some("max_tokens")),
+        (
+            400,
+            INVALID,
+            Some("unsupported_parameter"),
+            Some("max_tokens"),
+        ),
         1,
     ),
     row(400, "", (400, INVALID, None, None), 1),
@@ -115,7 +120,7 @@ const STATUSES: [Row; 25] = [
     row(
         413,
         r#"{"code":"RequestEntityTooLarge","message":"too large"}"#,
-        (413, INVALID, None, None),
+        (413, INVALID, Some("request_too_large"), None),
         1,
     ),
     row(

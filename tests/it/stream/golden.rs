@@ -80,6 +80,9 @@ fn play(
     if case["include_usage"] == false {
         request.as_object_mut().unwrap().remove("stream_options");
     }
+    if case["function_call"] == true {
+        request["functions"] = json!([{ "name": "get_weather" }]);
+    }
     simulator.enqueue(script);
     let mut client = proxy.connect();
     send(&mut client, &request);
