@@ -12,7 +12,7 @@ use crate::http::exchange::Exchange;
 use crate::names::{ModelName, RequestId};
 use crate::openai::chat::ChatRequest;
 use crate::openai::error::ApiError;
-use crate::translate::{self, ReplyMeta, fields};
+use crate::translate::{self, Dialect, ReplyMeta, fields};
 
 /// Names of fields that are noted as left out, so that a client with ever new ones cannot fill the memory.
 const MAX_NOTED: usize = 256;
@@ -65,7 +65,8 @@ fn prepare(live: &Live, exchange: &Exchange) -> Result<(ModelName, Job), ApiErro
             note_dropped(name, why);
         }
     }
-    let meta = reply_meta(exchange.request_id(), &request);
+    let dialect = Dialect::of(&request, target);
+    let meta = reply_meta(exchange.request_id(), &request, dialect);
     let (wants_stream, include_usage) = (request.wants_stream(), request.wants_usage());
     let choices = request.choices();
     let job = Job {
@@ -90,7 +91,7 @@ fn note_dropped(name: String, why: &str) {
     }
 }
 
-fn reply_meta(id: &RequestId, request: &ChatRequest) -> ReplyMeta {
+fn reply_meta(id: &RequestId, request: &ChatRequest, dialect: Dialect) -> ReplyMeta {
     ReplyMeta {
         id: format!("chatcmpl-{id}"),
         created: SystemTime::now()
@@ -99,6 +100,7 @@ fn reply_meta(id: &RequestId, request: &ChatRequest) -> ReplyMeta {
         model: request.model.clone(),
         tool_id_seed: id.as_str().to_owned(),
         function_call: request.wants_function_call(),
+        dialect,
     }
 }
 

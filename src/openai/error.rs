@@ -289,13 +289,6 @@ impl ApiError {
 
 /// What upstream did. `code` in OpenAI's words where it has one.
 impl ApiError {
-    /// 501: the request is right, and this version cannot do it.
-    pub(crate) fn not_supported(message: impl Into<String>, param: String) -> Self {
-        Self::new(501, INVALID_REQUEST, message)
-            .with_param(Some(param))
-            .with_code("not_supported")
-    }
-
     /// The client's fault, in OCI's words: `status` 400, 404, 413 or 422.
     pub(crate) fn upstream_refused(
         status: u16,

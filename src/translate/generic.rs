@@ -83,7 +83,7 @@ pub(super) fn request(
 }
 
 /// Absent when the client said nothing, so that a request stays as small as it came.
-fn is_stream(request: &ChatRequest, rules: &Rules) -> Option<bool> {
+pub(super) fn is_stream(request: &ChatRequest, rules: &Rules) -> Option<bool> {
     if rules.force_non_stream {
         Some(false)
     } else {
@@ -92,7 +92,7 @@ fn is_stream(request: &ChatRequest, rules: &Rules) -> Option<bool> {
 }
 
 /// Always some: OCI's own default cuts an answer after about 20 tokens.
-fn max_tokens(request: &ChatRequest, rules: &Rules) -> u64 {
+pub(super) fn max_tokens(request: &ChatRequest, rules: &Rules) -> u64 {
     let given = request.max_completion_tokens.or(request.max_tokens);
     given
         .and_then(|tokens| u64::try_from(tokens).ok())
@@ -116,7 +116,7 @@ fn log_probs(request: &ChatRequest) -> Result<Option<u64>, BadRequest> {
 }
 
 /// As the client wrote them, those in the older form behind the others.
-fn tools(
+pub(super) fn tools(
     tools: Vec<Tool>,
     functions: Vec<Function>,
 ) -> Result<Vec<wire::ToolDefinition>, BadRequest> {
@@ -215,7 +215,7 @@ fn too_large(param: String) -> BadRequest {
 }
 
 /// A list of allowed tools becomes the list of tools: what is not sent cannot be chosen.
-fn tool_choice(
+pub(super) fn tool_choice(
     choice: Option<ToolChoice>,
     tools: &mut Vec<wire::ToolDefinition>,
 ) -> Result<Option<wire::ToolChoice>, BadRequest> {

@@ -1,9 +1,11 @@
-//! Runs the cases under `tests/golden/generic/`: a case is a directory of files and no Rust.
+//! Runs the cases under `tests/golden/<format>/`: a case is a directory of files and no Rust.
 //!
 //! - `case.json` (optional): `model_id`, `default_max_tokens`, `force_non_stream`, `include_usage`, `choices`,
 //!   `function_call`.
-//! - `request.openai.json` gives `request.oci.json`, or `request.error.json` if it is refused.
-//! - `response.oci.json` gives `response.openai.json`, and `response.openai.sse`: the same as a stream.
+//! - `request.openai.json` gives `request.oci.json`, or `request.error.json` if it is refused. The answers of the same
+//!   case are answers to it.
+//! - `response.oci.json` gives `response.openai.json`, and `response.openai.sse`: the same as a stream; or
+//!   `response.error.json` if it is no answer.
 //! - `stream.oci.sse` gives `stream.openai.sse`.
 //!
 //! `UPDATE_GOLDEN=1 cargo test golden` writes what comes out; the diff is to be read.
@@ -17,7 +19,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::models::ModelTarget;
-use super::{ReplyMeta, Rules, StreamTranslator, completion, completion_as_chunks, error, request};
+use super::{
+    Dialect, ReplyMeta, Rules, StreamTranslator, completion, completion_as_chunks, error, request,
+};
+use crate::oci::wire::ApiFormat;
 use crate::openai::chat::ChatRequest;
 use crate::openai::chunk::ChatChunk;
 use crate::openai::error::ApiError;
@@ -25,7 +30,8 @@ use crate::openai::error::ApiError;
 #[derive(Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Case {
-    model_id: String,
+    /// By default one that speaks the directory's format.
+    model_id: Option<String>,
     default_max_tokens: u32,
     force_non_stream: bool,
     include_usage: bool,
@@ -36,7 +42,7 @@ struct Case {
 impl Default for Case {
     fn default() -> Self {
         Self {
-            model_id: "xai.grok-4.3".to_owned(),
+            model_id: None,
             default_max_tokens: 4000,
             force_non_stream: false,
             include_usage: true,
@@ -47,28 +53,38 @@ impl Default for Case {
 }
 
 impl Case {
-    fn meta(&self) -> ReplyMeta {
+    fn target(&self, format: ApiFormat) -> ModelTarget {
+        let usual = match format {
+            ApiFormat::Generic => "xai.grok-4.3",
+            ApiFormat::Cohere => "cohere.command-a-03-2025",
+            ApiFormat::CohereV2 => "cohere.command-a-reasoning-08-2025",
+        };
+        ModelTarget::new(self.model_id.as_deref().unwrap_or(usual), Some(format))
+    }
+
+    fn meta(&self, dialect: &Dialect) -> ReplyMeta {
         ReplyMeta {
             id: "chatcmpl-golden".to_owned(),
             created: 1_700_000_000,
             model: "the-clients-name".to_owned(),
             tool_id_seed: "golden".to_owned(),
             function_call: self.function_call,
+            dialect: dialect.clone(),
         }
     }
 
-    fn request(&self, body: &[u8]) -> Result<Value, ApiError> {
-        let target = ModelTarget::new(self.model_id.as_str(), None);
+    fn request(&self, body: &[u8], target: &ModelTarget) -> Result<Value, ApiError> {
         let rules = Rules {
             default_max_tokens: self.default_max_tokens,
             force_non_stream: self.force_non_stream,
         };
-        let translated = request(ChatRequest::parse(body)?, &target, &rules)?;
+        let translated = request(ChatRequest::parse(body)?, target, &rules)?;
         Ok(json!({"servingMode": target.serving_mode(), "chatRequest": translated}))
     }
 
-    fn stream(&self, sse: &str) -> String {
-        let mut translator = StreamTranslator::new(self.meta(), self.include_usage, self.choices);
+    fn stream(&self, sse: &str, dialect: &Dialect) -> String {
+        let meta = self.meta(dialect);
+        let mut translator = StreamTranslator::new(meta, self.include_usage, self.choices);
         let mut out = String::new();
         let events = sse.lines().filter_map(|line| line.strip_prefix("data:"));
         for event in events {
@@ -116,14 +132,18 @@ fn settle(path: &Path, got: &str, differences: &mut Vec<String>) {
     }
 }
 
-fn run(dir: &Path, differences: &mut Vec<String>) -> usize {
+fn run(dir: &Path, format: ApiFormat, differences: &mut Vec<String>) -> usize {
     let read = |name: &str| fs::read(dir.join(name)).ok();
     let case: Case =
         read("case.json").map_or_else(Case::default, |text| serde_json::from_slice(&text).unwrap());
+    let target = case.target(format);
+    let asked = read("request.openai.json");
+    let parsed = ChatRequest::parse(asked.as_deref().unwrap_or_default()).unwrap_or_default();
+    let dialect = Dialect::of(&parsed, &target);
     let mut inputs = 0;
-    if let Some(body) = read("request.openai.json") {
+    if let Some(body) = asked {
         inputs += 1;
-        match case.request(&body) {
+        match case.request(&body, &target) {
             Ok(translated) => settle(
                 &dir.join("request.oci.json"),
                 &pretty(&translated),
@@ -142,40 +162,59 @@ fn run(dir: &Path, differences: &mut Vec<String>) -> usize {
     }
     if let Some(body) = read("response.oci.json") {
         inputs += 1;
-        let translated = completion(serde_json::from_slice(&body).unwrap(), &case.meta()).unwrap();
-        settle(
-            &dir.join("response.openai.json"),
-            &pretty(&translated),
-            differences,
-        );
-        let mut stream = String::new();
-        write_chunks(
-            &completion_as_chunks(&translated, case.include_usage),
-            &mut stream,
-        );
-        settle(&dir.join("response.openai.sse"), &stream, differences);
+        run_response(dir, &case, &body, &dialect, differences);
     }
     if let Some(sse) = read("stream.oci.sse") {
         inputs += 1;
-        let translated = case.stream(&String::from_utf8(sse).unwrap());
+        let translated = case.stream(&String::from_utf8(sse).unwrap(), &dialect);
         settle(&dir.join("stream.openai.sse"), &translated, differences);
     }
     inputs
 }
 
+fn run_response(
+    dir: &Path,
+    case: &Case,
+    body: &[u8],
+    dialect: &Dialect,
+    differences: &mut Vec<String>,
+) {
+    let result = serde_json::from_slice(body).unwrap();
+    match completion(result, &case.meta(dialect)) {
+        Ok(translated) => {
+            let mut stream = String::new();
+            let chunks = completion_as_chunks(&translated, case.include_usage);
+            write_chunks(&chunks, &mut stream);
+            let whole = pretty(&translated);
+            settle(&dir.join("response.openai.json"), &whole, differences);
+            settle(&dir.join("response.openai.sse"), &stream, differences);
+        }
+        Err(failure) => {
+            let refused = error(&failure);
+            let body: Value = serde_json::from_str(&refused.to_json()).unwrap();
+            let answer = pretty(&json!({"status": refused.status, "body": body}));
+            settle(&dir.join("response.error.json"), &answer, differences);
+        }
+    }
+}
+
 #[test]
 fn golden_cases() {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/generic");
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let mut differences = Vec::new();
     let mut cases = 0;
-    for entry in fs::read_dir(&root).unwrap() {
-        let dir = entry.unwrap().path();
-        assert!(
-            run(&dir, &mut differences) > 0,
-            "{} holds no input",
-            dir.display()
-        );
-        cases += 1;
+    for formats in fs::read_dir(&root).unwrap() {
+        let formats = formats.unwrap();
+        let format = formats.file_name().to_str().unwrap().parse().unwrap();
+        for entry in fs::read_dir(formats.path()).unwrap() {
+            let dir = entry.unwrap().path();
+            assert!(
+                run(&dir, format, &mut differences) > 0,
+                "{} holds no input",
+                dir.display()
+            );
+            cases += 1;
+        }
     }
     assert!(cases > 0);
     if !differences.is_empty() {

@@ -9,7 +9,10 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::models::ModelTarget;
-use super::{ReplyMeta, Rules, StreamTranslator, completion, completion_as_chunks, error, request};
+use super::{
+    Dialect, ReplyMeta, Rules, StreamTranslator, completion, completion_as_chunks, error, request,
+};
+use crate::oci::wire::ApiFormat;
 use crate::openai::chat::ChatRequest;
 
 fn hostile_values() -> Vec<Value> {
@@ -62,10 +65,25 @@ fn collect_paths(value: &Value, path: &str, paths: &mut Vec<String>) {
     }
 }
 
-/// All golden inputs of that name.
-fn inputs(name: &str) -> Vec<String> {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/generic");
-    let cases = fs::read_dir(root)
+/// Each format, with a model that speaks it.
+const FORMATS: [(ApiFormat, &str); 3] = [
+    (ApiFormat::Generic, "meta.llama-3.3-70b-instruct"),
+    (ApiFormat::Cohere, "cohere.command-a-03-2025"),
+    (ApiFormat::CohereV2, "cohere.command-a-vision-07-2025"),
+];
+
+/// All golden inputs of that name, with their format and a model that speaks it.
+fn inputs(name: &str) -> Vec<(ApiFormat, &'static str, String)> {
+    let tagged = FORMATS.map(|(format, id)| {
+        let inputs = inputs_of(format, name);
+        inputs.into_iter().map(move |input| (format, id, input))
+    });
+    tagged.into_iter().flatten().collect()
+}
+
+fn inputs_of(format: ApiFormat, name: &str) -> Vec<String> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let cases = fs::read_dir(root.join(format.as_str().to_lowercase()))
         .unwrap()
         .map(|entry| entry.unwrap().path().join(name));
     // Cases for several vendors have the same input.
@@ -76,13 +94,17 @@ fn inputs(name: &str) -> Vec<String> {
     inputs.into_iter().collect()
 }
 
-fn meta() -> ReplyMeta {
+fn meta(format: ApiFormat) -> ReplyMeta {
     ReplyMeta {
         id: "chatcmpl-1".to_owned(),
         created: 7,
         model: "m".to_owned(),
         tool_id_seed: "s".to_owned(),
         function_call: false,
+        dialect: Dialect {
+            format,
+            ..Dialect::default()
+        },
     }
 }
 
@@ -92,8 +114,8 @@ fn hostile_requests_are_answered_or_refused_with_a_param() {
         default_max_tokens: 4000,
         force_non_stream: false,
     };
-    let target = ModelTarget::new("meta.llama-3.3-70b-instruct", None);
-    for input in inputs("request.openai.json") {
+    for (_, id, input) in inputs("request.openai.json") {
+        let target = ModelTarget::new(id, None);
         each_variant(&serde_json::from_str(&input).unwrap(), &mut |variant| {
             let parsed = ChatRequest::parse(variant.to_string().as_bytes());
             let translated = parsed.and_then(|parsed| Ok(request(parsed, &target, &rules)?));
@@ -113,13 +135,13 @@ fn hostile_requests_are_answered_or_refused_with_a_param() {
 
 #[test]
 fn hostile_replies_are_answers_or_errors() {
-    for input in inputs("response.oci.json") {
+    for (format, _, input) in inputs("response.oci.json") {
         each_variant(&serde_json::from_str(&input).unwrap(), &mut |variant| {
             let Ok(result) = serde_json::from_value(variant.clone()) else {
                 assert!(!variant.is_object(), "{variant}");
                 return;
             };
-            match completion(result, &meta()) {
+            match completion(result, &meta(format)) {
                 Ok(completion) => {
                     assert!(serde_json::to_string(&completion).is_ok());
                     assert!(completion_as_chunks(&completion, true).len() >= 2);
@@ -132,11 +154,11 @@ fn hostile_replies_are_answers_or_errors() {
 
 #[test]
 fn hostile_events_are_chunks_or_errors() {
-    for input in inputs("stream.oci.sse") {
+    for (format, _, input) in inputs("stream.oci.sse") {
         let events = input.lines().filter_map(|line| line.strip_prefix("data: "));
         for event in events.filter_map(|event| serde_json::from_str::<Value>(event).ok()) {
             each_variant(&event, &mut |variant| {
-                let mut translator = StreamTranslator::new(meta(), true, 1);
+                let mut translator = StreamTranslator::new(meta(format), true, 1);
                 for _ in 0..2 {
                     match translator.push(&variant.to_string()) {
                         Ok(chunks) => assert!(serde_json::to_string(&chunks).is_ok()),

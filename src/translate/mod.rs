@@ -9,7 +9,11 @@ use crate::openai::chat::{ChatCompletion, ChatRequest};
 use crate::openai::error::ApiError;
 
 mod chunks;
+mod cohere;
+mod coherev2;
+mod dialect;
 mod error;
+mod event;
 pub(crate) mod fields;
 mod functions;
 mod generic;
@@ -42,6 +46,7 @@ mod stream;
 mod tools;
 
 pub(crate) use chunks::completion_as_chunks;
+pub(crate) use dialect::Dialect;
 pub(crate) use error::error;
 pub(crate) use stream::{Progress, StreamTranslator};
 
@@ -70,30 +75,22 @@ pub(crate) struct ReplyMeta {
     pub(crate) tool_id_seed: String,
     /// The client used `functions`: calls go back as `function_call`.
     pub(crate) function_call: bool,
+    /// Of the request.
+    pub(crate) dialect: Dialect,
 }
 
-/// A request that cannot be put into OCI's words.
+/// A request that cannot be put into OCI's words: the client can write it otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BadRequest {
-    problem: Problem,
     message: String,
     /// The field at fault, such as `messages[2].content`.
     param: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Problem {
-    /// The client can write it otherwise: 400.
-    Invalid,
-    /// This program cannot do it: 501.
-    NotSupported,
 }
 
 impl BadRequest {
     fn invalid(param: impl Into<String>, message: impl fmt::Display) -> Self {
         let param = param.into();
         Self {
-            problem: Problem::Invalid,
             message: format!("`{param}`: {message}"),
             param,
         }
@@ -109,10 +106,7 @@ impl BadRequest {
 
 impl From<BadRequest> for ApiError {
     fn from(bad: BadRequest) -> Self {
-        match bad.problem {
-            Problem::Invalid => Self::invalid_request(bad.message, Some(bad.param)),
-            Problem::NotSupported => Self::not_supported(bad.message, bad.param),
-        }
+        Self::invalid_request(bad.message, Some(bad.param))
     }
 }
 
@@ -134,18 +128,19 @@ pub(crate) fn request(
     target: &ModelTarget,
     rules: &Rules,
 ) -> Result<wire::ChatRequest, BadRequest> {
-    match target.format() {
+    let Dialect { format, names } = Dialect::of(&request, target);
+    match format {
         ApiFormat::Generic => {
             let request = generic::request(request, target.id(), rules)?;
             Ok(wire::ChatRequest::Generic(Box::new(request)))
         }
-        ApiFormat::Cohere | ApiFormat::CohereV2 => Err(BadRequest {
-            problem: Problem::NotSupported,
-            message: format!(
-                "the model `{}` speaks Cohere's format, which this version does not support yet: choose another model",
-                request.model
-            ),
-            param: "model".to_owned(),
-        }),
+        ApiFormat::Cohere => {
+            let request = cohere::request(request, target, rules, &names)?;
+            Ok(wire::ChatRequest::Cohere(Box::new(request)))
+        }
+        ApiFormat::CohereV2 => {
+            let request = coherev2::request(request, target, rules, &names)?;
+            Ok(wire::ChatRequest::CohereV2(Box::new(request)))
+        }
     }
 }

@@ -142,7 +142,10 @@ pub(crate) fn repair(error: &StatusError, request: &mut wire::ChatRequest) -> Op
     if !matches!(error.status, 400 | 422) {
         return None;
     }
-    let wire::ChatRequest::Generic(request) = request;
+    // What Cohere's formats take is certain (reference §7), and nothing else is sent.
+    let wire::ChatRequest::Generic(request) = request else {
+        return None;
+    };
     let fix = match refused_keywords(&error.message) {
         keywords if keywords.is_empty() => fix_of(error, request)?,
         keywords => Fix::DropKeywords(keywords),
@@ -155,7 +158,9 @@ pub(crate) fn apply_known(
     dropped: &[DroppedParam],
     request: &mut wire::ChatRequest,
 ) -> Vec<String> {
-    let wire::ChatRequest::Generic(request) = request;
+    let wire::ChatRequest::Generic(request) = request else {
+        return Vec::new();
+    };
     let applied = dropped.iter().filter(|dropped| apply(&dropped.0, request));
     applied.filter_map(DroppedParam::lost).collect()
 }

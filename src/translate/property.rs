@@ -14,6 +14,7 @@ use super::models::ModelTarget;
 use super::{ReplyMeta, Rules, StreamTranslator, request};
 use crate::openai::chat::ChatRequest;
 use crate::openai::chunk::ChatChunk;
+use crate::translate::Dialect;
 
 /// One of each vendor and quirk.
 const MODELS: [&str; 8] = [
@@ -263,6 +264,7 @@ fn translator(choices: u32) -> StreamTranslator {
         model: "m".to_owned(),
         tool_id_seed: "s".to_owned(),
         function_call: false,
+        dialect: Dialect::default(),
     };
     StreamTranslator::new(meta, true, choices)
 }

@@ -13,13 +13,14 @@ use crate::openai::chat::{
 };
 
 use super::ReplyMeta;
+use super::event;
 use super::grounding;
 use super::logprobs::logprobs;
 use super::tools::MadeUpIds;
 
-/// Errors: [`OciError::Broken`] for an answer without a choice.
+/// Errors: [`OciError::Broken`] for an answer without a choice, [`OciError::Event`] for one that says that it failed.
 pub(crate) fn completion(result: ChatResult, meta: &ReplyMeta) -> Result<ChatCompletion, OciError> {
-    let response = result.chat_response;
+    let response = event::whole(result.chat_response, &meta.dialect)?;
     if response.choices.is_empty() {
         return Err(OciError::Broken {
             why: "the answer has no choices".to_owned(),
@@ -211,6 +212,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::translate::Dialect;
 
     fn translated(response: Value) -> Result<ChatCompletion, OciError> {
         let meta = ReplyMeta {
@@ -219,6 +221,7 @@ mod tests {
             model: "m".to_owned(),
             tool_id_seed: "s".to_owned(),
             function_call: false,
+            dialect: Dialect::default(),
         };
         completion(
             serde_json::from_value(json!({"chatResponse": response})).unwrap(),

@@ -2,17 +2,17 @@
 //! becomes one chunk at once; nothing is held back.
 //!
 //! Invariants: a choice begins with one role chunk and ends with at most one finish chunk, and nothing follows that.
-//! A finish reason is never invented: a stream that ends without one is broken.
+//! A finish reason is never invented: a stream that ends without one is broken, unless its format has told otherwise
+//! that the answer is complete.
 
 use crate::oci::error::OciError;
-use crate::oci::wire::TextOr;
-use crate::oci::wire::generic::{Answer, ErrorBody, Event, LogProbs};
+use crate::oci::wire::generic::{Answer, AnswerToolCall, LogProbs};
 use crate::openai::chat::{FinishReason, MAX_CHOICES, Usage};
 use crate::openai::chunk::{ChatChunk, Delta};
 
 use super::ReplyMeta;
 use super::chunks::ChunkHead;
-use super::grounding;
+use super::event::Listener;
 use super::logprobs::logprobs;
 use super::reply::{Spoken, annotations, finish_reason, usage};
 use super::tools::{MAX_TOOL_CALLS, MadeUpIds, ToolCalls};
@@ -20,11 +20,9 @@ use super::tools::{MAX_TOOL_CALLS, MadeUpIds, ToolCalls};
 /// What some vendors' streams end with.
 const DONE: &str = "[DONE]";
 
-/// The longest text quoted from an event that is no JSON, in characters.
-const MAX_QUOTE_CHARS: usize = 80;
-
 pub(crate) struct StreamTranslator {
     head: ChunkHead,
+    listener: Listener,
     tool_id_seed: String,
     /// Choices asked for.
     expected: usize,
@@ -33,6 +31,8 @@ pub(crate) struct StreamTranslator {
     /// Finish events that named no choice while several were open, in order of arrival; see [`Self::settle_unnamed`].
     unnamed: Vec<String>,
     usage: Option<Usage>,
+    /// The answer is complete although no reason says so; see `Heard`.
+    complete: bool,
     done: bool,
     ended: bool,
 }
@@ -66,11 +66,13 @@ impl StreamTranslator {
         Self {
             head: ChunkHead::new(&meta.id, meta.created, &meta.model, include_usage)
                 .with_function_call(meta.function_call),
+            listener: Listener::new(meta.dialect),
             tool_id_seed: meta.tool_id_seed,
             expected: usize::try_from(choices.clamp(1, MAX_CHOICES)).unwrap_or(1),
             choices: Vec::new(),
             unnamed: Vec::new(),
             usage: None,
+            complete: false,
             done: false,
             ended: false,
         }
@@ -86,38 +88,26 @@ impl StreamTranslator {
         if self.done || self.ended || event.is_empty() {
             return Ok(Vec::new());
         }
-        let event = parse(event)?;
-        let message = match (event.error, event.message, event.code) {
-            (Some(error), _, code) => return Err(error_event(error, code)),
-            (None, Some(TextOr::Text(message)), code) => {
-                return Err(OciError::Event { code, message });
-            }
-            (None, message, Some(code)) if message.is_none() && event.finish_reason.is_none() => {
-                return Err(OciError::Event {
-                    message: "no message was given".to_owned(),
-                    code: Some(code),
-                });
-            }
-            (None, Some(TextOr::Object(message)), _) => Some(message),
-            (None, None, _) => None,
-        };
+        let heard = self.listener.hear(event)?;
         let mut chunks = Vec::new();
-        let message = grounding::with_sources(message, event.grounding_metadata);
-        let only_usage = message.is_none() && event.finish_reason.is_none();
+        let only_usage = heard.answer.is_none() && heard.finish_reason.is_none();
         if !only_usage {
-            let index = self.choice_of(event.index)?;
+            let index = self.choice_of(heard.index)?;
             self.speak(
                 index,
-                message.unwrap_or_default(),
-                event.logprobs,
+                heard.answer.unwrap_or_default(),
+                heard.calls,
+                heard.logprobs,
                 &mut chunks,
             )?;
-            if let Some(reason) = event.finish_reason {
-                let named = event.index.is_some();
+            if let Some(reason) = heard.finish_reason {
+                let named = heard.index.is_some();
                 self.finish_choice(index, named, reason, &mut chunks);
             }
         }
-        if let Some(from) = event.usage {
+        // What goes on was not complete.
+        self.complete = heard.complete || self.complete && chunks.is_empty();
+        if let Some(from) = heard.usage {
             self.usage = Some(usage(from));
             if only_usage {
                 // Usage comes after all finish events, so that no other choice can be meant by now.
@@ -131,6 +121,10 @@ impl StreamTranslator {
         let finished = self.choices.iter().filter(|choice| choice.finished).count();
         let open = self.choices.iter().any(ChoiceState::is_open);
         // A model that ignores `n` ends with fewer choices than asked for: only its usage or [DONE] tells.
+        if self.complete && open {
+            // The reason may follow, or nothing.
+            return Progress::Finished;
+        }
         match (
             finished > 0 && !open,
             finished >= self.expected,
@@ -156,6 +150,10 @@ impl StreamTranslator {
         self.ended = true;
         let mut chunks = Vec::new();
         self.settle_unnamed(&mut chunks);
+        if self.complete {
+            self.unnamed.push(String::new());
+            self.settle_unnamed(&mut chunks);
+        }
         let all_finished = !self.choices.iter().any(ChoiceState::is_open);
         if !all_finished || !self.choices.iter().any(|choice| choice.finished) {
             return Err(OciError::Broken {
@@ -199,6 +197,7 @@ impl StreamTranslator {
         &mut self,
         at: usize,
         message: Answer,
+        calls: Vec<(usize, AnswerToolCall)>,
         log_probs: Option<LogProbs>,
         chunks: &mut Vec<ChatChunk>,
     ) -> Result<(), OciError> {
@@ -250,7 +249,7 @@ impl StreamTranslator {
             seed: tool_id_seed,
             choice: index,
         };
-        for (position, entry) in message.tool_calls.into_iter().enumerate() {
+        for (position, entry) in calls {
             let delta = choice
                 .tools
                 .push(position, entry, &ids)
@@ -314,33 +313,6 @@ impl StreamTranslator {
         choice.finished = true;
         let reason: FinishReason = finish_reason(reason, !choice.tools.is_empty());
         chunks.push(self.head.finish(number(at), reason));
-    }
-}
-
-fn parse(event: &str) -> Result<Event, OciError> {
-    // A struct can be read from a list too, which no event is.
-    let parsed = if event.starts_with('{') {
-        serde_json::from_str(event).ok()
-    } else {
-        None
-    };
-    parsed.ok_or_else(|| OciError::Broken {
-        why: format!(
-            "an event is no JSON object: {:?}",
-            event.chars().take(MAX_QUOTE_CHARS).collect::<String>()
-        ),
-    })
-}
-
-fn error_event(error: TextOr<ErrorBody>, code: Option<String>) -> OciError {
-    match error {
-        TextOr::Text(message) => OciError::Event { code, message },
-        TextOr::Object(body) => OciError::Event {
-            code: body.code.or(code),
-            message: body
-                .message
-                .unwrap_or_else(|| "no message was given".to_owned()),
-        },
     }
 }
 

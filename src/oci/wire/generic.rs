@@ -437,7 +437,7 @@ pub(crate) struct CompletionTokensDetails {
 }
 
 /// By the schema a list of parts; a bare string is one.
-fn parts<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<AnswerPart>, D::Error> {
+pub(super) fn parts<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<AnswerPart>, D::Error> {
     Ok(match lenient::text_or_list(from)? {
         TextOrList::List(parts) => parts,
         TextOrList::Text(text) => vec![AnswerPart {

@@ -3,8 +3,11 @@
 
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
+use serde_json::value::RawValue;
 
+pub(crate) mod cohere;
+pub(crate) mod coherev2;
 pub(crate) mod generic;
 mod lenient;
 
@@ -14,8 +17,9 @@ pub(crate) use lenient::TextOr;
 const ENDPOINT_PREFIX: &str = "ocid1.generativeaiendpoint";
 
 /// Which of OCI's three schemas a model speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum ApiFormat {
+    #[default]
     Generic,
     Cohere,
     CohereV2,
@@ -98,14 +102,55 @@ pub(crate) struct ChatDetails<'a> {
 pub(crate) enum ChatRequest {
     #[serde(rename = "GENERIC")]
     Generic(Box<generic::Request>),
+    #[serde(rename = "COHERE")]
+    Cohere(Box<cohere::Request>),
+    #[serde(rename = "COHEREV2")]
+    CohereV2(Box<coherev2::Request>),
 }
 
 /// A whole answer. The envelope's `modelId` and `modelVersion` are left out: the client is told the name that it used.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ChatResult {
-    #[serde(default, deserialize_with = "lenient::object")]
-    pub(crate) chat_response: generic::Response,
+    #[serde(default, deserialize_with = "chat_response")]
+    pub(crate) chat_response: ChatResponse,
+}
+
+#[derive(Debug)]
+pub(crate) enum ChatResponse {
+    Generic(generic::Response),
+    Cohere(cohere::Answer),
+    CohereV2(coherev2::Answer),
+}
+
+impl Default for ChatResponse {
+    fn default() -> Self {
+        Self::Generic(generic::Response::default())
+    }
+}
+
+/// In the format that it says it has; without a word, or with an unknown one, GENERIC. Read twice rather than into a
+/// tree: an answer may be megabytes, and the first reading keeps nothing.
+fn chat_response<'de, D: Deserializer<'de>>(from: D) -> Result<ChatResponse, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Tag {
+        #[serde(default, deserialize_with = "lenient::text")]
+        api_format: Option<String>,
+    }
+
+    let raw = Box::<RawValue>::deserialize(from)?;
+    if !raw.get().starts_with('{') {
+        return Ok(ChatResponse::default());
+    }
+    let tag: Tag = serde_json::from_str(raw.get()).map_err(de::Error::custom)?;
+    let format = tag.api_format.and_then(|word| word.parse().ok());
+    let response = match format.unwrap_or_default() {
+        ApiFormat::Generic => serde_json::from_str(raw.get()).map(ChatResponse::Generic),
+        ApiFormat::Cohere => serde_json::from_str(raw.get()).map(ChatResponse::Cohere),
+        ApiFormat::CohereV2 => serde_json::from_str(raw.get()).map(ChatResponse::CohereV2),
+    };
+    response.map_err(de::Error::custom)
 }
 
 #[cfg(test)]
@@ -127,6 +172,42 @@ mod tests {
             ("", ApiFormat::Generic),
         ] {
             assert_eq!(ApiFormat::of_model_id(id), format, "{id}");
+        }
+    }
+
+    #[test]
+    fn an_answer_is_read_in_the_format_that_it_names() {
+        let read = |json: &str| {
+            let result: ChatResult = serde_json::from_str(json).unwrap_or_default();
+            match result.chat_response {
+                ChatResponse::Generic(_) => ApiFormat::Generic,
+                ChatResponse::Cohere(_) => ApiFormat::Cohere,
+                ChatResponse::CohereV2(_) => ApiFormat::CohereV2,
+            }
+        };
+        for (json, format) in [
+            (
+                r#"{"chatResponse":{"text":"x","apiFormat":"COHERE"}}"#,
+                ApiFormat::Cohere,
+            ),
+            (
+                r#"{"chatResponse":{"apiFormat":"COHEREV2"}}"#,
+                ApiFormat::CohereV2,
+            ),
+            (
+                r#"{"chatResponse": {"apiFormat":"GENERIC"}}"#,
+                ApiFormat::Generic,
+            ),
+            (
+                r#"{"chatResponse":{"apiFormat":"HOLOGRAM"}}"#,
+                ApiFormat::Generic,
+            ),
+            (r#"{"chatResponse":{"apiFormat":7}}"#, ApiFormat::Generic),
+            (r#"{"chatResponse":null}"#, ApiFormat::Generic),
+            (r#"{"chatResponse":["COHERE"]}"#, ApiFormat::Generic),
+            ("{}", ApiFormat::Generic),
+        ] {
+            assert_eq!(read(json), format, "{json}");
         }
     }
 

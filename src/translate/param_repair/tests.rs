@@ -189,7 +189,9 @@ fn the_recorded_refusals_are_answered() {
 #[test]
 fn the_limit_is_renamed_in_both_directions() {
     let mut request = whole(&json!({}));
-    let wire::ChatRequest::Generic(inner) = &mut request;
+    let wire::ChatRequest::Generic(inner) = &mut request else {
+        unreachable!("it is GENERIC")
+    };
     inner.max_completion_tokens = inner.max_tokens.take();
     let error =
         said("Unsupported parameter: 'max_completion_tokens' is not supported with this model.");

@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::translate::Dialect;
 
 fn translator(choices: u32) -> StreamTranslator {
     let meta = ReplyMeta {
@@ -12,6 +13,7 @@ fn translator(choices: u32) -> StreamTranslator {
         model: "m".to_owned(),
         tool_id_seed: "s".to_owned(),
         function_call: false,
+        dialect: Dialect::default(),
     };
     StreamTranslator::new(meta, true, choices)
 }

@@ -1,0 +1,174 @@
+//! One event of a stream in words that all formats share: GENERIC's, which say the most. Here formats meet; what comes
+//! of an event is the stream's business.
+
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+
+use crate::oci::error::OciError;
+use crate::oci::wire::generic::{
+    Answer, AnswerToolCall, Choice, ErrorBody, Event, LogProbs, Response, Usage,
+};
+use crate::oci::wire::{ApiFormat, ChatResponse, TextOr};
+
+use super::dialect::Dialect;
+use super::{cohere, coherev2, grounding};
+
+/// The longest text quoted from an event that is no JSON, in characters.
+const MAX_QUOTE_CHARS: usize = 80;
+
+/// What an event says.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    pub(super) index: Option<u64>,
+    /// Text, thoughts and the like; its tool calls stand in `calls`.
+    pub(super) answer: Option<Answer>,
+    /// With each the place that tells which call a fragment belongs to.
+    pub(super) calls: Vec<(usize, AnswerToolCall)>,
+    pub(super) finish_reason: Option<String>,
+    pub(super) logprobs: Option<LogProbs>,
+    pub(super) usage: Option<Usage>,
+    /// No reason says so, and yet the answer is complete. Cohere's formats only.
+    pub(super) complete: bool,
+}
+
+/// Remembers of a stream what its format needs to understand the next event.
+pub(super) enum Listener {
+    Generic,
+    Cohere(Box<cohere::answer::Listener>),
+    CohereV2(Box<coherev2::answer::Listener>),
+}
+
+impl Listener {
+    pub(super) fn new(dialect: Dialect) -> Self {
+        let Dialect { format, names } = dialect;
+        match format {
+            ApiFormat::Generic => Self::Generic,
+            ApiFormat::Cohere => Self::Cohere(Box::new(cohere::answer::Listener::new(names))),
+            ApiFormat::CohereV2 => Self::CohereV2(Box::new(coherev2::answer::Listener::new(names))),
+        }
+    }
+
+    /// Errors: [`OciError::Broken`] for what is no JSON object, [`OciError::Event`] for an error event.
+    pub(super) fn hear(&mut self, event: &str) -> Result<Heard, OciError> {
+        match self {
+            Self::Generic => generic(parse(event)?),
+            Self::Cohere(listener) => listener.hear(parse(event)?),
+            Self::CohereV2(listener) => listener.hear(parse(event)?),
+        }
+    }
+}
+
+/// A whole answer says at once what a stream says in pieces. Errors: as for an event, and [`OciError::Broken`] for an
+/// answer that says nothing.
+pub(super) fn whole(response: ChatResponse, dialect: &Dialect) -> Result<Response, OciError> {
+    let names = || dialect.names.clone();
+    let heard = match response {
+        ChatResponse::Generic(response) => return Ok(response),
+        ChatResponse::Cohere(answer) => cohere::answer::Listener::new(names()).hear(answer),
+        ChatResponse::CohereV2(answer) => coherev2::answer::Listener::new(names()).hear(answer),
+    }?;
+    if heard.answer.is_none() && !heard.complete {
+        return Err(OciError::Broken {
+            why: "the answer is empty".to_owned(),
+        });
+    }
+    let mut message = heard.answer.unwrap_or_default();
+    message.tool_calls = heard.calls.into_iter().map(|(_, call)| call).collect();
+    Ok(Response {
+        choices: vec![Choice {
+            message,
+            finish_reason: heard.finish_reason,
+            logprobs: heard.logprobs,
+            ..Choice::default()
+        }],
+        usage: heard.usage,
+        ..Response::default()
+    })
+}
+
+fn generic(event: Event) -> Result<Heard, OciError> {
+    let (said, message) = match event.message {
+        Some(TextOr::Object(message)) => (None, Some(message)),
+        Some(TextOr::Text(text)) => (Some(text), None),
+        None => (None, None),
+    };
+    let says_more = message.is_some() || event.finish_reason.is_some();
+    if let Some(error) = failure(event.error, said, event.code, says_more) {
+        return Err(error);
+    }
+    let mut answer = grounding::with_sources(message, event.grounding_metadata);
+    let calls = answer
+        .as_mut()
+        .map(|answer| std::mem::take(&mut answer.tool_calls));
+    Ok(Heard {
+        index: event.index,
+        answer,
+        calls: calls.into_iter().flatten().enumerate().collect(),
+        finish_reason: event.finish_reason,
+        logprobs: event.logprobs,
+        usage: event.usage,
+        complete: false,
+    })
+}
+
+/// The error that an event is, in any of the forms that all formats share. A code alone is one only if the event says
+/// nothing more.
+pub(super) fn failure(
+    error: Option<TextOr<ErrorBody>>,
+    message: Option<String>,
+    code: Option<String>,
+    says_more: bool,
+) -> Option<OciError> {
+    let (code, message) = match (error, message, code) {
+        (Some(TextOr::Text(message)), _, code) | (None, Some(message), code) => {
+            (code, Some(message))
+        }
+        (Some(TextOr::Object(body)), _, code) => (body.code.or(code), body.message),
+        (None, None, Some(code)) if !says_more => (Some(code), None),
+        (None, None, _) => return None,
+    };
+    Some(OciError::Event {
+        code,
+        message: message.unwrap_or_else(|| "no message was given".to_owned()),
+    })
+}
+
+fn parse<T: DeserializeOwned>(event: &str) -> Result<T, OciError> {
+    // A struct can be read from a list too, which no event is.
+    let parsed = if event.starts_with('{') {
+        serde_json::from_str(event).ok()
+    } else {
+        None
+    };
+    parsed.ok_or_else(|| OciError::Broken {
+        why: format!(
+            "an event is no JSON object: {:?}",
+            event.chars().take(MAX_QUOTE_CHARS).collect::<String>()
+        ),
+    })
+}
+
+/// All that a stream has said, as far as it takes to tell when it is said again: not the text, only its digest.
+#[derive(Default)]
+pub(super) struct Said {
+    any: bool,
+    digest: Sha256,
+}
+
+impl Said {
+    pub(super) fn add(&mut self, piece: Option<&str>) {
+        if let Some(piece) = piece {
+            self.any = true;
+            self.digest.update(piece);
+        }
+    }
+
+    pub(super) fn is_any(&self) -> bool {
+        self.any
+    }
+
+    /// Whether `text` is all that was said.
+    pub(super) fn is_all(&self, text: &str) -> bool {
+        self.any && self.digest.clone().finalize() == Sha256::digest(text)
+    }
+}
