@@ -275,12 +275,11 @@ fn everything_upstream_is_signed_and_carries_the_clients_request_id() {
 #[test]
 fn models_that_are_not_there() {
     let simulator = simulator();
-    let more = "command = cohere.command-a-03-2025\nretired = xai.grok-2\n";
+    let more = "retired = xai.grok-2\n";
     let proxy = Proxy::with_config(&(config(&simulator.endpoint(), "") + more));
     for (model, status, code, calls) in [
         ("nothing", 404, "model_not_found", 0),
         ("GROK", 404, "model_not_found", 0),
-        ("command", 501, "not_supported", 0),
         ("retired", 404, "model_not_found", 1),
     ] {
         for stream in [false, true] {

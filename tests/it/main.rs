@@ -10,6 +10,7 @@
 
 mod chat;
 mod chat_fields;
+mod cohere;
 mod endpoints;
 mod faults;
 mod harness;
