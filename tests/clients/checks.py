@@ -13,6 +13,10 @@ AT_ONCE = 8
 cases = []
 
 
+class Skipped(Exception):
+    """The case does not apply; the text says why."""
+
+
 def case(*arguments):
     """Runs the function, once with each argument if there are any. Its name, as words, says what must hold."""
 
@@ -27,11 +31,14 @@ def case(*arguments):
 
 def name_of(function, arguments):
     words = function.__name__.replace("_", " ")
-    return f"{words}: {arguments[0]}" if arguments else words
+    for argument in arguments:
+        parts = argument if isinstance(argument, tuple) else (argument,)
+        words += ": " + ", ".join(getattr(part, "__name__", str(part)) for part in parts)
+    return words
 
 
 def run_one(function, arguments):
-    """None, or what went wrong."""
+    """None, or what went wrong, or why it was skipped."""
     try:
         result = function(*arguments)
         if inspect.iscoroutine(result):
@@ -39,11 +46,16 @@ def run_one(function, arguments):
 
             asyncio.run(result)
         return None
+    except Skipped as skipped:
+        return skipped
     except Exception:  # whatever it is, the other cases go on
         return traceback.format_exc()
 
 
 def report(program, name, problem):
+    if isinstance(problem, Skipped):
+        print(f"{program}: skipped: {name}: {problem}", flush=True)
+        return
     print(f"{program}: {'FAILED' if problem else 'ok'}: {name}", flush=True)
     if problem:
         print(problem, flush=True)
@@ -51,13 +63,15 @@ def report(program, name, problem):
 
 def run_all(program, at_once=AT_ONCE):
     """Runs the registered cases, prints a line for each and the count, and exits with 1 if one failed."""
-    failed = 0
+    passed = failed = 0
     with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
         running = {pool.submit(run_one, *each): name_of(*each) for each in cases}
         for done in concurrent.futures.as_completed(running):
-            failed += done.result() is not None
-            report(program, running[done], done.result())
-    print(f"{len(cases) - failed} passed, {failed} failed", flush=True)
+            problem = done.result()
+            passed += problem is None
+            failed += isinstance(problem, str)
+            report(program, running[done], problem)
+    print(f"{passed} passed, {failed} failed", flush=True)
     sys.exit(1 if failed else 0)
 
 

@@ -3,14 +3,14 @@
 
 import assert from "node:assert/strict";
 
+import { forEvery, runAll, test } from "./cases.mjs";
+
 const packageName = process.argv[2];
 const { default: OpenAI } = await import(packageName);
 const { VERSION: version } = await import(`${packageName}/version`);
 
 const [GROK, LLAMA, GEMINI] = ["grok-4.3", "llama-3.3-70b", "gemini-2.5-flash"];
 const MODELS = [GROK, LLAMA, GEMINI, "gpt-oss-120b"];
-// Cases wait for the demo's slow answers more than they work.
-const AT_ONCE = 8;
 
 // No retries: an error that a retry would hide is one that this is looking for.
 const client = new OpenAI({ maxRetries: 0, timeout: 60_000 });
@@ -34,9 +34,7 @@ const TRIP = {
   additionalProperties: false,
 };
 
-const cases = [];
-const test = (name, run) => cases.push({ name, run });
-const forEveryModel = (name, run) => MODELS.forEach((model) => test(`${name}: ${model}`, () => run(model)));
+const forEveryModel = (name, run) => forEvery(MODELS, name, run);
 
 /** Asserts that `promise` fails with an error of this class, and returns it. */
 async function refused(kind, promise) {
@@ -161,18 +159,4 @@ test("errors have their classes", async () => {
   await refused(OpenAI.NotFoundError, client.responses.create({ model: GROK, input: "Hello!" }));
 });
 
-let failed = 0;
-const waiting = cases.values();
-const worker = async () => {
-  for (const { name, run } of waiting) {
-    const problem = await Promise.resolve().then(run).then(() => null, (error) => error);
-    console.log(`openai ${version} for Node.js: ${problem ? "FAILED" : "ok"}: ${name}`);
-    if (problem) {
-      failed += 1;
-      console.log(problem);
-    }
-  }
-};
-await Promise.all(Array.from({ length: AT_ONCE }, worker));
-console.log(`${cases.length - failed} passed, ${failed} failed`);
-process.exit(failed ? 1 : 0);
+await runAll(`openai ${version} for Node.js`);
