@@ -25,7 +25,7 @@ pub(crate) fn answer(live: &Live, exchange: Exchange) {
         Ok((model, job)) => {
             let mode = if job.wants_stream { "stream" } else { "whole" };
             let arrived = exchange.arrived();
-            let outcome = live.dispatch.serve(&job, exchange);
+            let outcome = live.dispatch.serve(job, exchange);
             log_line(&id, &format!("{peer} {model} {mode}"), &outcome, arrived);
         }
         Err(error) => {
@@ -76,6 +76,7 @@ fn prepare(live: &Live, exchange: &Exchange) -> Result<(ModelName, Job), ApiErro
         wants_stream,
         include_usage,
         choices,
+        lost: Vec::new(),
     };
     Ok((model.clone(), job))
 }

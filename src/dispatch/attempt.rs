@@ -71,6 +71,7 @@ pub(crate) fn run(
         Answer::Whole(whole) => answer_whole(seat, job, exchange, whole),
         Answer::Stream(stream) if job.wants_stream => Pump {
             seat,
+            job,
             stream,
             output,
             lease,
@@ -105,9 +106,16 @@ fn hook(gone: impl Fn() -> bool + 'static, output: Output) -> Hook {
     })
 }
 
-fn upstream_headers(seat: &Seat, opc_request_id: Option<&str>) -> Vec<(&'static str, String)> {
+fn upstream_headers(
+    seat: &Seat,
+    job: &Job,
+    opc_request_id: Option<&str>,
+) -> Vec<(&'static str, String)> {
     let mut headers = vec![("X-Ociai-Account", seat.id.as_str().to_owned())];
     headers.extend(opc_request_id.map(|id| ("Opc-Request-Id", id.to_owned())));
+    if !job.lost.is_empty() {
+        headers.push(("X-Ociai-Dropped-Params", job.lost.join(", ")));
+    }
     headers
 }
 
@@ -118,7 +126,7 @@ fn answer_whole(
     exchange: Exchange,
     whole: WholeAnswer,
 ) -> Result<Finished, Failed> {
-    let headers = upstream_headers(seat, whole.opc_request_id.as_deref());
+    let headers = upstream_headers(seat, job, whole.opc_request_id.as_deref());
     let completion = match translate::completion(whole.result, &job.meta) {
         Ok(completion) => completion,
         Err(error) => {
@@ -166,6 +174,7 @@ fn answer_whole(
 /// An open upstream stream on its way to the client.
 struct Pump<'a> {
     seat: &'a Seat,
+    job: &'a Job,
     stream: ChatStream,
     output: Output,
     lease: Lease<'a>,
@@ -194,7 +203,7 @@ impl Pump<'_> {
                 }
             }
         };
-        let headers = upstream_headers(self.seat, self.stream.opc_request_id());
+        let headers = upstream_headers(self.seat, self.job, self.stream.opc_request_id());
         let Ok(stream) = exchange.start_stream(&headers) else {
             return Ok(self.left(None));
         };

@@ -4,6 +4,7 @@
 
 pub(crate) mod attempt;
 pub(crate) mod probe;
+mod repairs;
 pub(crate) mod serve;
 pub(crate) mod slots;
 pub(crate) mod verdict;
@@ -12,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::accounts::SeatSettings;
+use crate::dispatch::repairs::Repairs;
 use crate::dispatch::slots::Slots;
 use crate::names::AccountId;
 use crate::oci::Upstream;
@@ -45,6 +47,7 @@ pub(crate) struct Seat {
 pub(crate) struct Dispatch {
     seat: Seat,
     settings: DispatchSettings,
+    repairs: Repairs,
 }
 
 /// A chat request, translated.
@@ -58,6 +61,8 @@ pub(crate) struct Job {
     pub(crate) include_usage: bool,
     /// How many choices were asked for.
     pub(crate) choices: u32,
+    /// OpenAI's names of what was left out because the model refuses it.
+    pub(crate) lost: Vec<String>,
 }
 
 impl Dispatch {
@@ -68,7 +73,11 @@ impl Dispatch {
             slots: Slots::new(seat.max_concurrency),
             refused: AtomicBool::new(false),
         };
-        Self { seat, settings }
+        Self {
+            seat,
+            settings,
+            repairs: Repairs::default(),
+        }
     }
 
     pub(crate) fn seats(&self) -> &[Seat] {

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::dispatch::attempt::{self, Failed, Finished};
+use crate::dispatch::attempt::{self, Finished};
 use crate::dispatch::slots::Denied;
 use crate::dispatch::verdict::{self, Next};
 use crate::dispatch::{Dispatch, Job, Seat};
@@ -17,6 +17,9 @@ use crate::translate;
 
 /// How often a pause looks whether the client is still there.
 const TICK: Duration = Duration::from_millis(100);
+
+/// Parameters of one request that may be left out because the model refuses them, each a call of its own.
+const MAX_REPAIRS: u32 = 3;
 
 /// What became of a request, for its log line.
 #[derive(Debug)]
@@ -41,26 +44,17 @@ pub(crate) const CLIENT_LEFT: u16 = 499;
 
 impl Dispatch {
     /// Answers `exchange`. Returns when the answer, whichever it is, was written.
-    pub(crate) fn serve(&self, job: &Job, exchange: Exchange) -> Outcome {
-        let mut outcome = Outcome {
-            account: None,
-            attempts: 0,
-            status: CLIENT_LEFT,
-            waited: Duration::ZERO,
-            first_byte: None,
-            tokens: None,
-            trouble: None,
-        };
+    pub(crate) fn serve(&self, mut job: Job, exchange: Exchange) -> Outcome {
+        let model = job.serving.id().to_owned();
+        job.lost = self.repairs.apply_known(&model, &mut job.request);
+        let mut outcome = Outcome::unanswered();
         let (arrived, gone) = (exchange.arrived(), exchange.gone());
-        let mut started = None;
+        let (mut started, mut repaired) = (None, 0);
         let mut exchange = exchange;
         let mut last: Option<OciError> = None;
         loop {
-            let lease = match self
-                .seat
-                .slots
-                .acquire(arrived + self.settings.queue_timeout, &gone)
-            {
+            let until = arrived + self.settings.queue_timeout;
+            let lease = match self.seat.slots.acquire(until, &gone) {
                 Ok(lease) => lease,
                 Err(Denied::Gone) => return outcome,
                 Err(Denied::TooLate) => {
@@ -72,44 +66,35 @@ impl Dispatch {
                 }
             };
             let now = Instant::now();
-            if started.is_none() {
-                outcome.waited = now - arrived;
-            }
             let first_started = *started.get_or_insert(now);
+            outcome.waited = first_started - arrived;
             outcome.attempts += 1;
             outcome.account = Some(self.seat.id.clone());
-            let limits = CallLimits {
-                first_event_by: now + self.settings.request_timeout,
-                first_event_timeout: self.settings.request_timeout,
-                idle: self.settings.stream_idle_timeout,
-                request_id: exchange.request_id().clone(),
-            };
-            let error = match attempt::run(&self.seat, job, exchange, lease, &limits) {
+            let limits = self.limits(now, &exchange);
+            let error = match attempt::run(&self.seat, &job, exchange, lease, &limits) {
                 Ok(finished) => return settle(outcome, finished, arrived),
-                Err(Failed {
-                    exchange: back,
-                    error,
-                }) => {
-                    exchange = *back;
-                    error
+                Err(failed) => {
+                    exchange = *failed.exchange;
+                    failed.error
                 }
             };
             if matches!(error, OciError::Cancelled) {
                 return outcome;
             }
-            let pause = verdict::pause(outcome.attempts, first_started.elapsed().subsec_nanos());
-            let may_repeat = verdict::judge(&error) == Next::Again
-                && outcome.attempts <= self.settings.retry_attempts
-                && first_started.elapsed() + pause < self.settings.request_timeout;
-            if !may_repeat {
-                return refuse(
-                    exchange,
-                    outcome,
-                    &self.seat,
-                    &translate::error(&error),
-                    Some(&error),
-                );
+            if repaired < MAX_REPAIRS
+                && let Some(lost) = self.repairs.learn(&model, &error, &mut job.request)
+            {
+                // The same account again and at once: it was the request's fault, and that is mended.
+                repaired += 1;
+                job.lost.extend(lost);
+                last = Some(error);
+                continue;
             }
+            let repeats = outcome.attempts - 1 - repaired;
+            let Some(pause) = self.pause(&error, repeats, first_started) else {
+                let told = translate::error(&error);
+                return refuse(exchange, outcome, &self.seat, &told, Some(&error));
+            };
             log::info!(
                 "{} attempt {} failed, again in {} ms: {error}",
                 exchange.request_id(),
@@ -120,6 +105,40 @@ impl Dispatch {
                 return outcome;
             }
             last = Some(error);
+        }
+    }
+
+    fn limits(&self, now: Instant, exchange: &Exchange) -> CallLimits {
+        CallLimits {
+            first_event_by: now + self.settings.request_timeout,
+            first_event_timeout: self.settings.request_timeout,
+            idle: self.settings.stream_idle_timeout,
+            request_id: exchange.request_id().clone(),
+        }
+    }
+
+    /// How long to wait before the call is made again; `None` if it is not to be.
+    fn pause(&self, error: &OciError, repeats: u32, first_started: Instant) -> Option<Duration> {
+        let elapsed = first_started.elapsed();
+        let pause = verdict::pause(repeats + 1, elapsed.subsec_nanos());
+        let may_repeat = verdict::judge(error) == Next::Again
+            && repeats < self.settings.retry_attempts
+            && elapsed + pause < self.settings.request_timeout;
+        may_repeat.then_some(pause)
+    }
+}
+
+impl Outcome {
+    /// Of a client that left before anything happened.
+    fn unanswered() -> Self {
+        Self {
+            account: None,
+            attempts: 0,
+            status: CLIENT_LEFT,
+            waited: Duration::ZERO,
+            first_byte: None,
+            tokens: None,
+            trouble: None,
         }
     }
 }

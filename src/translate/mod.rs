@@ -28,13 +28,6 @@ mod messages;
 mod mistakes;
 pub(crate) mod models;
 mod naming;
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "dispatch learns to repeat a call that was refused for a parameter"
-    )
-)]
 pub(crate) mod param_repair;
 #[cfg(test)]
 mod property;

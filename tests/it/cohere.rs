@@ -93,7 +93,7 @@ fn a_tool_is_called_under_the_clients_name_and_its_result_is_used() {
         for stream in [false, true] {
             let mut messages =
                 vec![json!({ "role": "user", "content": "What is the weather in Paris?" })];
-            let mut ask = |messages: &[Value]| {
+            let ask = |messages: &[Value]| {
                 proxy.chat(&json!({ "model": model, "messages": messages, "tools": tools(), "stream": stream }))
             };
             let answer = ask(&messages);

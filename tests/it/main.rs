@@ -22,6 +22,7 @@ mod hostile_leaving;
 mod hostile_queue;
 mod hostile_resources;
 mod life;
+mod param_repair;
 mod smoke;
 mod start;
 mod stream;

@@ -86,6 +86,13 @@ impl ServingMode {
             Self::OnDemand { model_id: id }
         }
     }
+
+    /// The model's id or the endpoint's OCID.
+    pub(crate) fn id(&self) -> &str {
+        match self {
+            Self::OnDemand { model_id: id } | Self::Dedicated { endpoint_id: id } => id,
+        }
+    }
 }
 
 /// The body of POST /20231130/actions/chat.
