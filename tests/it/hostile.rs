@@ -145,6 +145,17 @@ pub(crate) fn chat_request(body: &str) -> String {
     chat_head(&format!("Content-Length: {}\r\n", body.len())) + body
 }
 
+/// Sends a request for which OCI plays `script`, and waits until it does. A client that left before that would leave the
+/// script to the next one.
+pub(crate) fn call(site: &Site, script: Script, request: &str) -> Client {
+    let before = site.chats();
+    site.simulator.enqueue(script);
+    let mut client = site.proxy.connect();
+    client.send(request);
+    eventually("the call to arrive at OCI", || site.chats() > before);
+    client
+}
+
 /// One piece of text as OCI streams it.
 pub(crate) fn event(text: &str) -> Vec<u8> {
     let event = json!({ "index": 0, "message": { "role": "ASSISTANT", "content": [{ "type": "TEXT", "text": text }] } });
@@ -302,9 +313,7 @@ fn a_body_that_never_comes_holds_nobody() {
 fn a_client_that_closes_its_half_is_taken_to_have_left() {
     // A hang-up and a half-close look the same from here, and an answer to nobody costs money: HTTP clients do not half-close.
     let site = Site::start("");
-    site.simulator.enqueue(Script::HangBeforeHead);
-    let mut client = site.proxy.connect();
-    client.send(chat_request(CHAT));
+    let mut client = call(&site, Script::HangBeforeHead, &chat_request(CHAT));
     client.stream.shutdown(Shutdown::Write).unwrap();
     assert!(client.rest().is_empty());
     eventually("the call to be dropped", || {

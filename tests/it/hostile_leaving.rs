@@ -1,13 +1,11 @@
 //! Clients that leave: at every point of a request the call upstream ends within seconds, and its worker is free again.
 
-use ociai_proxy::simulator::{Gate, Script, Step};
-use serde_json::json;
-
 use std::time::Duration;
 
-use crate::harness::Client;
+use ociai_proxy::simulator::{Gate, Script, Step};
+
 use crate::hostile::{
-    CHAT, Site, chat_head, chat_request, event, gated_stream, stream_body, stream_head,
+    CHAT, Site, call, chat_head, chat_request, event, gated_stream, stream_body, stream_head,
 };
 
 /// Longest life of an upstream call whose client has left.
@@ -16,18 +14,6 @@ const SOON: Duration = Duration::from_secs(5);
 fn assert_dropped(site: &Site) {
     let dropped = site.simulator.wait_for(|s| s.active_calls() == 0, SOON);
     assert!(dropped, "{:#?}", site.proxy.log());
-}
-
-/// Sends a request for which OCI plays `script`, and waits until the call is under way.
-fn called(site: &Site, script: Script, request: &str) -> Client {
-    // The call before this one ends a moment after its client has its answer.
-    assert_dropped(site);
-    site.simulator.enqueue(script);
-    let mut client = site.proxy.connect();
-    client.send(request);
-    let under_way = site.simulator.wait_for(|s| s.active_calls() == 1, SOON);
-    assert!(under_way, "{:#?}", site.proxy.log());
-    client
 }
 
 #[test]
@@ -40,7 +26,7 @@ fn before_the_first_byte_of_the_answer() {
         (Script::HangBeforeHead, streamed.clone()),
         (silent_head(), streamed),
     ] {
-        drop(called(&site, script, &request));
+        drop(call(&site, script, &request));
         assert_dropped(&site);
     }
     site.assert_unharmed();
@@ -51,7 +37,7 @@ fn in_the_middle_of_a_stream_that_is_silent() {
     let site = Site::start("global_max_concurrency = 1\n");
     for _ in 0..5 {
         let request = chat_request(&stream_body().to_string());
-        let mut client = called(&site, gated_stream(&Gate::new()), &request);
+        let mut client = call(&site, gated_stream(&Gate::new()), &request);
         assert_eq!(client.head().status, 200);
         assert!(client.chunk().is_some_and(|chunk| !chunk.is_empty()));
         drop(client);
@@ -69,7 +55,7 @@ fn in_the_middle_of_a_stream_that_flows() {
         steps.push(Step::Pause(Duration::from_millis(1)));
     }
     let request = chat_request(&stream_body().to_string());
-    let mut client = called(&site, Script::Steps(steps), &request);
+    let mut client = call(&site, Script::Steps(steps), &request);
     assert_eq!(client.head().status, 200);
     for _ in 0..20 {
         assert!(client.chunk().is_some_and(|chunk| !chunk.is_empty()));
@@ -84,7 +70,7 @@ fn with_further_requests_sent_behind_the_one_under_way() {
     let site = Site::start("global_max_concurrency = 1\n");
     let before = site.chats();
     let request = chat_request(CHAT);
-    let mut client = called(&site, Script::HangBeforeHead, &request);
+    let mut client = call(&site, Script::HangBeforeHead, &request);
     client.send(request.repeat(20));
     drop(client);
     assert_dropped(&site);
@@ -110,7 +96,7 @@ fn in_the_middle_of_its_own_request() {
 fn a_stream_that_oci_breaks_is_never_mistaken_for_a_whole_one() {
     let site = Site::start("");
     let broken = Script::Steps(vec![stream_head(), Step::Bytes(event("half")), Step::Cut]);
-    let mut client = called_once(&site, broken);
+    let mut client = call(&site, broken, &chat_request(&stream_body().to_string()));
     let answer = client.response("POST");
     assert!(!answer.whole, "it has a proper end");
     let events = answer.events();
@@ -118,11 +104,4 @@ fn a_stream_that_oci_breaks_is_never_mistaken_for_a_whole_one() {
     assert!(last["error"]["message"].is_string(), "{last}");
     assert!(client.rest().is_empty());
     site.assert_unharmed();
-}
-
-fn called_once(site: &Site, script: Script) -> Client {
-    site.simulator.enqueue(script);
-    let mut client = site.proxy.connect();
-    client.send(chat_request(&json!({ "model": "grok", "stream": true, "messages": [{ "role": "user", "content": "x" }] }).to_string()));
-    client
 }
