@@ -16,11 +16,13 @@ const DEMO_ACCOUNTS: usize = 1;
 /// Pause between two words of a streamed answer: about as fast as one reads.
 const DEMO_PACE: Duration = Duration::from_millis(45);
 /// Clients' names for the models, and OCI's: one of each family that answers in its own way.
-const DEMO_MODELS: [(&str, &str); 4] = [
+const DEMO_MODELS: [(&str, &str); 6] = [
     ("grok-4.3", "xai.grok-4.3"),
     ("llama-3.3-70b", "meta.llama-3.3-70b-instruct"),
     ("gemini-2.5-flash", "google.gemini-2.5-flash"),
     ("gpt-oss-120b", "openai.gpt-oss-120b"),
+    ("command-a", "cohere.command-a-03-2025"),
+    ("command-a-reasoning", "cohere.command-a-reasoning-08-2025"),
 ];
 const CONFIG_FILE: &str = "config.conf";
 

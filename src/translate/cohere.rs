@@ -45,12 +45,17 @@ pub(super) fn request(
         ServingMode::Dedicated { .. } => max_tokens(&request, rules),
     };
     let mut tools = offered_tools(request.tools, request.functions)?;
+    // The older name, if the client used that.
+    let param = match &request.tool_choice {
+        Some(_) => "tool_choice",
+        None => "function_call",
+    };
     match tool_choice(request.tool_choice.or(request.function_call), &mut tools)? {
         None | Some(generic::ToolChoice::Auto) => {}
         Some(generic::ToolChoice::None) => tools.clear(),
         Some(generic::ToolChoice::Required | generic::ToolChoice::Function { .. }) => {
             return Err(BadRequest::invalid(
-                "tool_choice",
+                param,
                 "this model cannot be made to call a function, only `auto` and `none` are possible",
             ));
         }

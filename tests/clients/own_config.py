@@ -21,7 +21,7 @@ log = os.path.join(directory, "log")
 
 STAMP = r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d "
 START = [
-    r"Loaded 4 models from config",
+    r"Loaded 6 models from config",
     r"Initializing OCI client for region us-chicago-1",
     r"OCI client initialized successfully",
     r"Starting server on port \d+",
@@ -95,7 +95,7 @@ def the_key_is_needed():
 @case()
 def models_are_those_of_the_file():
     status, listed = ask(f"{base}/v1/models", key_in_file())
-    assert status == 200 and len(json.loads(listed)["data"]) == 4, listed
+    assert status == 200 and len(json.loads(listed)["data"]) == 6, listed
 
 
 def chat(question, **options):

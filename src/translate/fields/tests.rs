@@ -54,10 +54,12 @@ const CURRENT: [&str; 36] = [
     "top_k",
 ];
 
-/// The formats whose rows are tried, by a model of each. Those of Cohere join when their translation does.
-const TRIED: [(ApiFormat, &str); 2] = [
+/// The formats whose rows are tried, by a model of each.
+const TRIED: [(ApiFormat, &str); 4] = [
     (ApiFormat::Generic, "xai.grok-4.3"),
     (ApiFormat::Generic, "openai.gpt-5"),
+    (ApiFormat::Cohere, "cohere.command-a-03-2025"),
+    (ApiFormat::CohereV2, "cohere.command-a-reasoning-08-2025"),
 ];
 
 /// What is asked for anyway, with or without the field.
