@@ -156,6 +156,18 @@ mod tests {
         }
     }
 
+    /// Reads do not end where events do, and events are not always parted by a blank line. Source: reference §10.3.
+    #[test]
+    fn mistake_8_reads_are_not_events_and_blank_lines_do_not_part_them() {
+        let reads: [&[u8]; 3] = [
+            b"data: {\"a\":",
+            b"1}\ndata: {\"b\":2}\n",
+            b"\ndata: {\"c\":3}",
+        ];
+        let expected = ["{\"a\":1}", "{\"b\":2}", "{\"c\":3}"].map(str::to_owned);
+        assert_eq!(decode(reads), (expected.to_vec(), None));
+    }
+
     #[test]
     fn lines_become_events() {
         check(b"", &[], None);

@@ -1,5 +1,5 @@
 //! What other gateways got wrong, one named test each, and where Cohere's formats invite the same mistake, one more.
-//! Source: reference §10.3; its point 8 is the event reader's, 10 and 11 are about other rooms.
+//! Source: reference §10.3. Its point 8 is tested beside the event reader, point 10 beside the signer.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -306,4 +306,16 @@ fn mistake_9_none_is_not_auto_and_all_parts_and_choices_count() {
         [_, said, _] => assert_eq!(said.choices[0].delta.content.as_deref(), Some("ab")),
         other => panic!("{} chunks", other.len()),
     }
+}
+
+#[test]
+fn mistake_11_the_choices_of_an_answer_are_called_choices() {
+    let read = |name: &str| {
+        let choice = json!([{"index": 0, "message": {"content": [{"type": "TEXT", "text": "a"}]}, "finishReason": "stop"}]);
+        let result = serde_json::from_value(json!({"chatResponse": {name: choice}})).unwrap();
+        completion(result, &meta(ApiFormat::Generic))
+    };
+    let answer = read("choices").unwrap();
+    assert_eq!(answer.choices[0].message.content.as_deref(), Some("a"));
+    assert!(read("chatChoice").is_err());
 }

@@ -14,6 +14,7 @@ use rsa::signature::Verifier as _;
 use serde_json::Value;
 
 use super::*;
+use crate::names::Secret;
 
 fn fixture(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -100,6 +101,29 @@ fn the_official_signers_vectors() {
         let date = httpdate::parse_http_date(text(vector, "date")).unwrap();
         check(&signer, vector, &signer.sign(&request_of(vector), date));
     }
+}
+
+/// The query is part of what is signed, and a key's pass phrase is used. Source: reference §10.3.
+#[test]
+fn mistake_10_the_query_is_signed_and_pass_phrases_are_used() {
+    let phrase = Secret::new("test-pass-phrase");
+    let path = fixture("signing/TEST-KEY-throwaway-pkcs8-encrypted.pem");
+    let key = PrivateKey::load(&path, Some(&phrase)).unwrap();
+    let signer = Signer::new(key, "id".to_owned()).unwrap();
+    let sign = |target: &str| {
+        let request = Request {
+            method: "GET",
+            target,
+            host: "h",
+            body: None,
+        };
+        signer.sign(&request, SystemTime::UNIX_EPOCH).authorization
+    };
+    assert_ne!(sign("/20231130/models"), sign("/20231130/models?limit=1"));
+    assert_ne!(
+        sign("/20231130/models?limit=2"),
+        sign("/20231130/models?limit=1")
+    );
 }
 
 #[test]
