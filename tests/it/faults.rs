@@ -438,7 +438,9 @@ fn silence_within_a_stream_ends_after_stream_idle_timeout() {
 #[test]
 fn a_connection_that_oci_closed_while_it_was_idle_is_nobodys_failure() {
     let simulator = simulator();
-    let proxy = Proxy::start(&simulator, "[GLOBAL]\nretry_attempts = 0");
+    // One worker: what it has answered, it has finished with before the next request.
+    let alone = "[GLOBAL]\nglobal_max_concurrency = 1\nretry_attempts = 0";
+    let proxy = Proxy::start(&simulator, alone);
     let body = json!({"modelId": "xai.grok-4.3", "chatResponse": {"apiFormat": "GENERIC", "choices": [
         {"index": 0, "message": {"role": "ASSISTANT", "content": [{"type": "TEXT", "text": "Hi"}]}, "finishReason": "stop"}
     ]}})
@@ -458,7 +460,9 @@ fn a_connection_that_oci_closed_while_it_was_idle_is_nobodys_failure() {
         assert!(simulator.wait_for(|simulator| simulator.open_connections() == 0, DEADLINE));
         let answer = chat(&proxy, stream);
         assert_eq!(answer.status, 200, "{}", answer.text());
-        // And one that is closed only when the request has been sent.
+        // And one that is closed only when the request has been sent. A whole answer leaves its connection in the pool for
+        // sure; a stream does if its end comes soon.
+        assert_eq!(chat(&proxy, false).status, 200);
         let before = simulator.total_requests();
         simulator.enqueue(Script::CloseBeforeHead);
         let answer = chat(&proxy, stream);
