@@ -10,6 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use crate::api::{Api, Live, Task};
 use crate::config::{self, ApiKeyOrigin, Loaded, Mode, Settings};
 use crate::dispatch::Dispatch;
+use crate::dispatch::repairs::Repairs;
 use crate::http::{ListenSettings, Listener};
 use crate::life::{self, Signals};
 use crate::oci::{Client, Upstream};
@@ -43,11 +44,13 @@ pub(crate) struct Server {
     made_key: Option<crate::names::Secret>,
 }
 
-/// Settings that only a restart changes.
+/// Settings that only a restart changes, and what outlives a reload.
 struct Fixed {
     listen: ListenSettings,
     pool: PoolSettings,
     drain_delay: Duration,
+    /// What models have refused, for the life of the process.
+    repairs: Arc<Repairs>,
 }
 
 impl Server {
@@ -74,8 +77,9 @@ impl Server {
             listen: settings.listen.clone(),
             pool: settings.workers,
             drain_delay: settings.listen.drain_delay,
+            repairs: Arc::default(),
         };
-        let api = Api::new(open(settings, &source)?, started);
+        let api = Api::new(open(settings, &source, &fixed.repairs)?, started);
         // Watched before the port is open: a signal that comes early is not lost.
         let signals = Signals::watch().map_err(one_line("signals cannot be watched"))?;
         let workers =
@@ -177,7 +181,7 @@ fn start_workers(api: &Arc<Api>, pool: PoolSettings) -> io::Result<Arc<Workers<T
 }
 
 /// What the settings say, ready to serve: loads the key and checks its fingerprint.
-fn open(settings: Settings, source: &Source) -> Result<Live, Vec<String>> {
+fn open(settings: Settings, source: &Source, repairs: &Arc<Repairs>) -> Result<Live, Vec<String>> {
     let [account] = settings.accounts.as_slice() else {
         return Err(vec![format!(
             "{}: {} accounts are enabled, and this version serves one: set enabled = false in all [ACCOUNT_...] sections but one",
@@ -217,7 +221,12 @@ fn open(settings: Settings, source: &Source) -> Result<Live, Vec<String>> {
     if source.mode == Mode::Single {
         log::info!("OCI client initialized successfully");
     }
-    let dispatch = Dispatch::new(settings.dispatch, &account.seat, upstream);
+    let dispatch = Dispatch::new(
+        settings.dispatch,
+        &account.seat,
+        upstream,
+        Arc::clone(repairs),
+    );
     let loaded = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs());
@@ -241,7 +250,7 @@ fn reload(source: &Source, made_key: Option<&crate::names::Secret>, api: &Api, f
                     source.path.display()
                 );
             }
-            open(loaded.settings, source)
+            open(loaded.settings, source, &fixed.repairs)
         });
     match result {
         Ok(live) => {

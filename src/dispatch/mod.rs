@@ -4,11 +4,12 @@
 
 pub(crate) mod attempt;
 pub(crate) mod probe;
-mod repairs;
+pub(crate) mod repairs;
 pub(crate) mod serve;
 pub(crate) mod slots;
 pub(crate) mod verdict;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -47,7 +48,7 @@ pub(crate) struct Seat {
 pub(crate) struct Dispatch {
     seat: Seat,
     settings: DispatchSettings,
-    repairs: Repairs,
+    repairs: Arc<Repairs>,
 }
 
 /// A chat request, translated.
@@ -66,7 +67,13 @@ pub(crate) struct Job {
 }
 
 impl Dispatch {
-    pub(crate) fn new(settings: DispatchSettings, seat: &SeatSettings, upstream: Upstream) -> Self {
+    /// `repairs` outlives a reload: what a model refuses does not depend on the configuration.
+    pub(crate) fn new(
+        settings: DispatchSettings,
+        seat: &SeatSettings,
+        upstream: Upstream,
+        repairs: Arc<Repairs>,
+    ) -> Self {
         let seat = Seat {
             id: seat.id.clone(),
             upstream,
@@ -76,7 +83,7 @@ impl Dispatch {
         Self {
             seat,
             settings,
-            repairs: Repairs::default(),
+            repairs,
         }
     }
 

@@ -26,6 +26,9 @@ fn a_refused_parameter_is_left_out_once_and_remembered_for_the_model() {
     assert_eq!(ask("gpt", true), (1, left_out()));
     assert_eq!(ask("gpt", false), (1, left_out()));
     assert_eq!(ask("grok", false), (1, None));
+    proxy.signal("HUP");
+    proxy.wait_for_log("Reloaded ");
+    assert_eq!(ask("gpt", false), (1, left_out()));
     let told: Vec<_> = proxy
         .log()
         .into_iter()
