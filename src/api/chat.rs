@@ -6,8 +6,8 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use parking_lot::Mutex;
 
 use crate::api::Live;
-use crate::dispatch::Job;
-use crate::dispatch::serve::{CLIENT_LEFT, Outcome};
+use crate::dispatch::serve::Outcome;
+use crate::dispatch::{CLIENT_LEFT, Job};
 use crate::http::exchange::Exchange;
 use crate::names::{ModelName, RequestId};
 use crate::openai::chat::ChatRequest;

@@ -6,9 +6,8 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crate::dispatch::serve::CLIENT_LEFT;
 use crate::dispatch::slots::Lease;
-use crate::dispatch::{Job, Seat};
+use crate::dispatch::{CLIENT_LEFT, Job, Seat};
 use crate::http::event_stream::EventStream;
 use crate::http::exchange::Exchange;
 use crate::http::reply::Reply;

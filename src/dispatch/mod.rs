@@ -21,6 +21,9 @@ use crate::oci::Upstream;
 use crate::oci::wire::{ChatRequest, ServingMode};
 use crate::translate::ReplyMeta;
 
+/// The status that stands in the log for a client that left; never sent.
+pub(crate) const CLIENT_LEFT: u16 = 499;
+
 /// Limits of time and number. Filled by the configuration.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct DispatchSettings {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::dispatch::attempt::{self, Finished};
 use crate::dispatch::slots::Denied;
 use crate::dispatch::verdict::{self, Next};
-use crate::dispatch::{Dispatch, Job, Seat};
+use crate::dispatch::{CLIENT_LEFT, Dispatch, Job, Seat};
 use crate::http::exchange::Exchange;
 use crate::http::reply::Reply;
 use crate::names::AccountId;
@@ -38,9 +38,6 @@ pub(crate) struct Outcome {
     /// What went wrong, for the operator.
     pub(crate) trouble: Option<String>,
 }
-
-/// The status that stands in the log for a client that left; never sent.
-pub(crate) const CLIENT_LEFT: u16 = 499;
 
 impl Dispatch {
     /// Answers `exchange`. Returns when the answer, whichever it is, was written.
