@@ -11,18 +11,19 @@ use crate::oci::error::OciError;
 use crate::oci::wire::cohere as wire;
 use crate::oci::wire::generic;
 use crate::oci::wire::{ApiFormat, ServingMode};
-use crate::openai::chat::{ChatRequest, ResponseFormat, ResponseFormatKind};
+use crate::openai::chat::ChatRequest;
 use crate::openai::message::{Content, PartKind};
 
 use super::dialect::ToolNames;
-use super::generic::{is_stream, max_tokens, tool_choice, tools as offered_tools};
+use super::generic::{is_stream, max_tokens};
 use super::messages::messages;
 use super::models::ModelTarget;
+use super::offered::{Offered, choice_param, offered};
 use super::quirks::Quirks;
 use super::{BadRequest, Rules};
 
 pub(super) mod answer;
-mod schema;
+mod python;
 mod tools;
 mod turns;
 
@@ -33,7 +34,7 @@ pub(super) const FILLER: &str = " ";
 const MAX_TOKENS_ON_DEMAND: u64 = 4000;
 
 pub(super) fn request(
-    request: ChatRequest,
+    mut request: ChatRequest,
     target: &ModelTarget,
     rules: &Rules,
     names: &ToolNames,
@@ -44,23 +45,24 @@ pub(super) fn request(
         ServingMode::OnDemand { .. } => max_tokens(&request, rules).min(MAX_TOKENS_ON_DEMAND),
         ServingMode::Dedicated { .. } => max_tokens(&request, rules),
     };
-    let mut tools = offered_tools(request.tools, request.functions)?;
-    // The older name, if the client used that.
-    let param = match &request.tool_choice {
-        Some(_) => "tool_choice",
-        None => "function_call",
-    };
-    match tool_choice(request.tool_choice.or(request.function_call), &mut tools)? {
+    let quirks = Quirks::of(target.id());
+    let choice_param = choice_param(&request);
+    let Offered {
+        mut tools,
+        tool_choice,
+        response_format: format,
+    } = offered(&mut request, quirks)?;
+    match tool_choice {
         None | Some(generic::ToolChoice::Auto) => {}
         Some(generic::ToolChoice::None) => tools.clear(),
         Some(generic::ToolChoice::Required | generic::ToolChoice::Function { .. }) => {
             return Err(BadRequest::invalid(
-                param,
+                choice_param,
                 "this model cannot be made to call a function, only `auto` and `none` are possible",
             ));
         }
     }
-    let messages = messages(request.messages, Quirks::of(target.id()))?;
+    let messages = messages(request.messages, quirks)?;
     let turns::Conversation {
         preamble,
         history,
@@ -84,7 +86,7 @@ pub(super) fn request(
         presence_penalty: request.presence_penalty.filter(is_not_negative),
         seed: request.seed,
         stop_sequences: request.stop,
-        response_format: request.response_format.map(response_format).transpose()?,
+        response_format: format.map(response_format),
         tools: tools::tools(tools, names),
         tool_results,
     })
@@ -162,18 +164,13 @@ fn is_not_negative(number: &Number) -> bool {
 }
 
 /// A named schema is a schema all the same; its name and strictness have no counterpart.
-pub(super) fn response_format(format: ResponseFormat) -> Result<wire::ResponseFormat, BadRequest> {
-    let missing =
-        |param: &str| BadRequest::invalid(format!("response_format.{param}"), "is missing");
-    match format.kind.ok_or_else(|| missing("type"))? {
-        ResponseFormatKind::Text => Ok(wire::ResponseFormat::Text),
-        ResponseFormatKind::JsonObject => Ok(wire::ResponseFormat::JsonObject { schema: None }),
-        ResponseFormatKind::JsonSchema => {
-            let schema = format.json_schema.ok_or_else(|| missing("json_schema"))?;
-            Ok(wire::ResponseFormat::JsonObject {
-                schema: schema.schema,
-            })
-        }
+pub(super) fn response_format(format: generic::ResponseFormat) -> wire::ResponseFormat {
+    match format {
+        generic::ResponseFormat::Text => wire::ResponseFormat::Text,
+        generic::ResponseFormat::JsonObject => wire::ResponseFormat::JsonObject { schema: None },
+        generic::ResponseFormat::JsonSchema { json_schema } => wire::ResponseFormat::JsonObject {
+            schema: json_schema.schema,
+        },
     }
 }
 

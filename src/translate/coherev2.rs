@@ -12,16 +12,17 @@ use super::cohere::{
     refuse_what_changes_the_answer, response_format, spoken, stream_options, top_k,
 };
 use super::dialect::ToolNames;
-use super::generic::{is_stream, max_tokens, tool_choice, tools as offered_tools};
+use super::generic::{is_stream, max_tokens};
 use super::messages::messages;
 use super::models::ModelTarget;
+use super::offered::{Offered, offered};
 use super::quirks::Quirks;
 use super::{BadRequest, Rules};
 
 pub(super) mod answer;
 
 pub(super) fn request(
-    request: ChatRequest,
+    mut request: ChatRequest,
     target: &ModelTarget,
     rules: &Rules,
     names: &ToolNames,
@@ -29,25 +30,23 @@ pub(super) fn request(
     refuse_what_changes_the_answer(&request, ApiFormat::CohereV2)?;
     let is_stream = is_stream(&request, rules);
     let max_tokens = max_tokens(&request, rules);
-    let mut tools = offered_tools(request.tools, request.functions)?;
-    let tools_choice = match tool_choice(request.tool_choice.or(request.function_call), &mut tools)?
-    {
+    let quirks = Quirks::of(target.id());
+    let Offered {
+        mut tools,
+        tool_choice,
+        response_format: format,
+    } = offered(&mut request, quirks)?;
+    let tools_choice = match tool_choice {
         None | Some(generic::ToolChoice::Auto) => None,
         Some(generic::ToolChoice::None) => Some("NONE"),
         Some(generic::ToolChoice::Required) => Some("REQUIRED"),
         // The one function of many that must be called: it is the only one there is.
         Some(generic::ToolChoice::Function { name }) => {
             tools.retain(|tool| tool.name == name);
-            if tools.is_empty() {
-                return Err(BadRequest::invalid(
-                    "tool_choice",
-                    "names none of the `tools`",
-                ));
-            }
             Some("REQUIRED")
         }
     };
-    let messages = messages(request.messages, Quirks::of(target.id()))?;
+    let messages = messages(request.messages, quirks)?;
     Ok(wire::Request {
         messages: messages
             .into_iter()
@@ -65,7 +64,7 @@ pub(super) fn request(
         stop_sequences: request.stop,
         // How many alternatives to a token cannot be said.
         is_log_probs_enabled: request.logprobs,
-        response_format: request.response_format.map(response_format).transpose()?,
+        response_format: format.map(response_format),
         tools: tools.into_iter().map(|from| tool(from, names)).collect(),
         tools_choice,
         thinking: request.reasoning_effort.map(thinking),

@@ -3,18 +3,16 @@
 
 use crate::oci::wire::generic as wire;
 use crate::openai::chat::{
-    ChatRequest, Prediction, ReasoningEffort, ResponseFormat, ResponseFormatKind,
-    SearchContextSize, Verbosity, WebSearchOptions,
+    ChatRequest, Prediction, ReasoningEffort, SearchContextSize, Verbosity, WebSearchOptions,
 };
-use crate::openai::tools::{Function, Tool, ToolChoice};
 
 use super::messages::{self, plain_text};
+use super::offered::{Offered, offered};
 use super::quirks::Quirks;
-use super::schema::{self, Budget, TooLarge};
 use super::{BadRequest, Rules};
 
 pub(super) fn request(
-    request: ChatRequest,
+    mut request: ChatRequest,
     model_id: &str,
     rules: &Rules,
 ) -> Result<wire::Request, BadRequest> {
@@ -34,23 +32,14 @@ pub(super) fn request(
     } else {
         (max_tokens, None)
     };
-    let mut budget = Budget::default();
-    let offered = request.tools.len();
-    let mut tools = tools(request.tools, request.functions)?;
-    tidy_schemas(&mut tools, offered, quirks, &mut budget)?;
-    let tool_choice = match (request.tool_choice, request.function_call) {
-        (None, Some(choice)) => {
-            tool_choice(Some(choice), &mut tools).map_err(|bad| bad.about("function_call"))?
-        }
-        (choice, _) => tool_choice(choice, &mut tools)?,
-    };
-    let response_format = request
-        .response_format
-        .map(|format| response_format(format, quirks, &mut budget))
-        .transpose()?;
+    let Offered {
+        tools,
+        tool_choice,
+        response_format,
+    } = offered(&mut request, quirks)?;
     let parallel = request
         .parallel_tool_calls
-        .filter(|_| !quirks.no_parallel_flag && !tools.is_empty());
+        .filter(|parallel| !(quirks.no_parallel_calls && *parallel || tools.is_empty()));
     Ok(wire::Request {
         messages: messages::messages(request.messages, quirks)?,
         is_stream,
@@ -113,149 +102,6 @@ fn log_probs(request: &ChatRequest) -> Result<Option<u64>, BadRequest> {
         )),
         Some(false) | None => Ok(None),
     }
-}
-
-/// As the client wrote them, those in the older form behind the others.
-pub(super) fn tools(
-    tools: Vec<Tool>,
-    functions: Vec<Function>,
-) -> Result<Vec<wire::ToolDefinition>, BadRequest> {
-    let modern = tools.into_iter().enumerate().map(|(at, tool)| {
-        match tool.kind.as_deref() {
-            Some("function") | None => {}
-            Some(other) => {
-                let why = format!("tools of type `{other}` are not supported, only `function`");
-                return Err(BadRequest::invalid(format!("tools[{at}].type"), why));
-            }
-        }
-        match tool.function {
-            Some(function) => definition(function, || format!("tools[{at}].function.name")),
-            None => Err(BadRequest::invalid(
-                format!("tools[{at}].function"),
-                "is missing",
-            )),
-        }
-    });
-    let older = functions
-        .into_iter()
-        .enumerate()
-        .map(|(at, function)| definition(function, || format!("functions[{at}].name")));
-    modern.chain(older).collect()
-}
-
-/// OpenAI's `strict` has no counterpart here and is left out.
-fn definition(
-    function: Function,
-    param: impl Fn() -> String,
-) -> Result<wire::ToolDefinition, BadRequest> {
-    let name = function.name.filter(|name| !name.is_empty());
-    Ok(wire::ToolDefinition {
-        name: name.ok_or_else(|| BadRequest::invalid(param(), "is missing"))?,
-        description: function.description,
-        parameters: function.parameters,
-    })
-}
-
-/// `offered`: how many of the tools are not in the older form.
-fn tidy_schemas(
-    tools: &mut [wire::ToolDefinition],
-    offered: usize,
-    quirks: Quirks,
-    budget: &mut Budget,
-) -> Result<(), BadRequest> {
-    for (at, tool) in tools.iter_mut().enumerate() {
-        let Some(parameters) = tool.parameters.take() else {
-            continue;
-        };
-        let tidy = schema::tool_parameters(parameters, quirks, budget);
-        tool.parameters = Some(tidy.map_err(|TooLarge| {
-            too_large(match at.checked_sub(offered) {
-                None => format!("tools[{at}].function.parameters"),
-                Some(at) => format!("functions[{at}].parameters"),
-            })
-        })?);
-    }
-    Ok(())
-}
-
-fn response_format(
-    format: ResponseFormat,
-    quirks: Quirks,
-    budget: &mut Budget,
-) -> Result<wire::ResponseFormat, BadRequest> {
-    let missing =
-        |param: &str| BadRequest::invalid(format!("response_format.{param}"), "is missing");
-    match format.kind.ok_or_else(|| missing("type"))? {
-        ResponseFormatKind::Text => Ok(wire::ResponseFormat::Text),
-        ResponseFormatKind::JsonObject => Ok(wire::ResponseFormat::JsonObject),
-        ResponseFormatKind::JsonSchema => {
-            let from = format.json_schema.ok_or_else(|| missing("json_schema"))?;
-            let schema = from
-                .schema
-                .map(|schema| schema::response_schema(schema, quirks, budget))
-                .transpose()
-                .map_err(|TooLarge| too_large("response_format.json_schema.schema".to_owned()))?;
-            Ok(wire::ResponseFormat::JsonSchema {
-                json_schema: wire::JsonSchema {
-                    name: from.name.ok_or_else(|| missing("json_schema.name"))?,
-                    description: from.description,
-                    schema,
-                    is_strict: from.strict,
-                },
-            })
-        }
-    }
-}
-
-fn too_large(param: String) -> BadRequest {
-    BadRequest::invalid(
-        param,
-        "its references unfold to too much: write out what they point to, or split the tool",
-    )
-}
-
-/// A list of allowed tools becomes the list of tools: what is not sent cannot be chosen.
-pub(super) fn tool_choice(
-    choice: Option<ToolChoice>,
-    tools: &mut Vec<wire::ToolDefinition>,
-) -> Result<Option<wire::ToolChoice>, BadRequest> {
-    let wrong = |why: &str| Err(BadRequest::invalid("tool_choice", why));
-    let Some(choice) = choice else {
-        return Ok(None);
-    };
-    if tools.is_empty() {
-        return match choice {
-            ToolChoice::None
-            | ToolChoice::Auto
-            | ToolChoice::Allowed {
-                required: false, ..
-            } => Ok(None),
-            ToolChoice::Required
-            | ToolChoice::Function { .. }
-            | ToolChoice::Allowed { required: true, .. } => wrong("needs `tools`"),
-        };
-    }
-    Ok(Some(match choice {
-        ToolChoice::None => wire::ToolChoice::None,
-        ToolChoice::Auto => wire::ToolChoice::Auto,
-        ToolChoice::Required => wire::ToolChoice::Required,
-        ToolChoice::Function { name } => {
-            if !tools.iter().any(|tool| tool.name == name) {
-                return wrong("names none of the `tools`");
-            }
-            wire::ToolChoice::Function { name }
-        }
-        ToolChoice::Allowed { required, names } => {
-            if !names.is_empty() {
-                tools.retain(|tool| names.contains(&tool.name));
-            }
-            match (tools.is_empty(), required) {
-                (true, _) => return wrong("allows none of the `tools`"),
-                (false, true) => wire::ToolChoice::Required,
-                (false, false) => wire::ToolChoice::Auto,
-            }
-        }
-    }))
 }
 
 fn reasoning_effort(effort: ReasoningEffort) -> &'static str {

@@ -28,6 +28,7 @@ mod messages;
 mod mistakes;
 pub(crate) mod models;
 mod naming;
+mod offered;
 pub(crate) mod param_repair;
 #[cfg(test)]
 mod property;
@@ -87,13 +88,6 @@ impl BadRequest {
             message: format!("`{param}`: {message}"),
             param,
         }
-    }
-
-    /// The same of another field.
-    fn about(mut self, param: &str) -> Self {
-        self.message = self.message.replacen(&self.param, param, 1);
-        param.clone_into(&mut self.param);
-        self
     }
 }
 

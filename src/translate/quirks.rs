@@ -5,8 +5,8 @@
 pub(super) struct Quirks {
     /// Wants `maxCompletionTokens` and refuses `maxTokens`.
     pub(super) completion_tokens: bool,
-    /// Refuses `isParallelToolCalls`.
-    pub(super) no_parallel_flag: bool,
+    /// Refuses `isParallelToolCalls: true`, which is what it does anyway.
+    pub(super) no_parallel_calls: bool,
     /// Fails on an assistant's turn that has tool calls and empty text.
     pub(super) no_empty_tool_turn: bool,
     /// Wants each tool call answered before the next one is made.
@@ -29,7 +29,7 @@ impl Quirks {
         );
         Self {
             completion_tokens: openai && !id.starts_with("openai.gpt-oss"),
-            no_parallel_flag: id.starts_with("meta.llama-3"),
+            no_parallel_calls: id.starts_with("meta.llama-3"),
             no_empty_tool_turn: id.starts_with("meta.llama"),
             one_call_a_turn: google,
             one_system_first: google,

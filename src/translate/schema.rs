@@ -289,9 +289,9 @@ fn hex(digit: u8) -> Option<u8> {
     u8::try_from(value).ok()
 }
 
-/// Picks the branch that is not null: of `anyOf` and `oneOf` with a branch for null, and of `type: [T, "null"]`. What may be
-/// null and is required becomes what may be left out: a model that is not allowed to say null would have to invent a
-/// value.
+/// Picks the branch that is not null: of `anyOf` and `oneOf` with a branch for null, and of `type: [T, "null"]`; and an only
+/// branch, also of `allOf`, is no branch. What may be null and is required becomes what may be left out: a model that is
+/// not allowed to say null would have to invent a value.
 pub(super) fn without_null(schema: &mut Schema) {
     each_schema(schema, &mut |schema| {
         // A picked branch may have branches of its own; each turn makes the schema smaller.
@@ -320,6 +320,9 @@ pub(super) fn without_null(schema: &mut Schema) {
 
 const BRANCHES: [&str; 2] = ["anyOf", "oneOf"];
 
+/// What a schema may say of itself otherwise than its only branch does: it narrows nothing.
+const ANNOTATIONS: [&str; 5] = ["title", "description", "default", "examples", "deprecated"];
+
 /// Whether something changed.
 fn pick_branch(schema: &mut Schema) -> bool {
     for keyword in BRANCHES {
@@ -327,25 +330,35 @@ fn pick_branch(schema: &mut Schema) -> bool {
             continue;
         };
         let null = branches.iter().filter(|branch| is_null(branch)).count();
-        if null == 0 || null == branches.len() {
-            continue;
+        if null > 0 && null < branches.len() {
+            branches.retain(|branch| !is_null(branch));
+            return true;
         }
-        branches.retain(|branch| !is_null(branch));
-        if let [_] = branches.as_slice() {
-            let picked = branches.pop();
-            put_in_place(schema, keyword, picked);
-        }
-        return true;
     }
-    false
+    BRANCHES
+        .into_iter()
+        .chain(["allOf"])
+        .any(|keyword| put_in_place(schema, keyword))
 }
 
-/// Puts a branch's keywords where the list of branches stood. What the schema says itself stays.
-fn put_in_place(schema: &mut Schema, keyword: &str, branch: Option<Value>) {
-    let mut branch = match branch {
-        Some(Value::Object(branch)) => branch,
-        Some(_) | None => Schema::new(),
+/// Puts an only branch's keywords where the list of branches stood. What the schema says of itself stays; where both
+/// narrow the same thing in two ways the branch stays, as both hold. Whether something changed.
+fn put_in_place(schema: &mut Schema, keyword: &str) -> bool {
+    let Some(Value::Array(branches)) = schema.get(keyword) else {
+        return false;
     };
+    let [Value::Object(branch)] = branches.as_slice() else {
+        return false;
+    };
+    let is_settled = |(inner, theirs): (&String, &Value)| {
+        inner == keyword
+            || ANNOTATIONS.contains(&inner.as_str())
+            || schema.get(inner).is_none_or(|ours| ours == theirs)
+    };
+    if !branch.iter().all(is_settled) {
+        return false;
+    }
+    let mut branch = branch.clone();
     branch.retain(|inner, _| inner == keyword || !schema.contains_key(inner));
     let before = std::mem::take(schema);
     for (outer, value) in before {
@@ -355,6 +368,7 @@ fn put_in_place(schema: &mut Schema, keyword: &str, branch: Option<Value>) {
             schema.insert(outer, value);
         }
     }
+    true
 }
 
 fn pick_type(schema: &mut Schema) {

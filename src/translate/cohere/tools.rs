@@ -10,22 +10,21 @@ use crate::oci::wire::cohere as wire;
 use crate::oci::wire::generic;
 use crate::translate::dialect::ToolNames;
 
-use super::schema::{self, Unfolding};
+use super::python::{has_several_types, type_name, written};
 
 /// Keys that say nothing about the value.
 const NOISE: [&str; 6] = ["title", "$schema", "$id", "$comment", "nullable", "strict"];
 
+/// Their schemas are without references and branches for null.
 pub(super) fn tools(tools: Vec<generic::ToolDefinition>, names: &ToolNames) -> Vec<wire::Tool> {
-    let mut room = schema::MAX_UNFOLDED;
     tools
         .into_iter()
-        .map(|definition| tool(definition, names, &mut room))
+        .map(|definition| tool(definition, names))
         .collect()
 }
 
-fn tool(definition: generic::ToolDefinition, names: &ToolNames, room: &mut usize) -> wire::Tool {
-    let root = Value::Object(definition.parameters.unwrap_or_default());
-    let mut schema = Unfolding::new(&root, room).unfolded();
+fn tool(definition: generic::ToolDefinition, names: &ToolNames) -> wire::Tool {
+    let mut schema = definition.parameters.unwrap_or_default();
     let required: HashSet<String> = match schema.shift_remove("required") {
         Some(Value::Array(names)) => names.into_iter().filter_map(text).collect(),
         Some(_) | None => HashSet::new(),
@@ -62,14 +61,14 @@ fn tool(definition: generic::ToolDefinition, names: &ToolNames, room: &mut usize
 
 fn parameter(schema: Value, is_required: bool) -> wire::ParameterDefinition {
     let mut schema = match schema {
-        Value::Object(schema) => schema::only_branch(schema),
+        Value::Object(schema) => schema,
         // `true` is any value at all.
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
             Map::new()
         }
     };
-    let r#type = schema::python_type(&schema);
-    if !schema::has_several_types(&schema) {
+    let r#type = type_name(&schema);
+    if !has_several_types(&schema) {
         schema.shift_remove("type");
     }
     let mut description = Description::default();
@@ -97,7 +96,7 @@ fn parameter(schema: Value, is_required: bool) -> wire::ParameterDefinition {
     }
     match schema.shift_remove("default") {
         None | Some(Value::Null) => {}
-        Some(value) => description.say(format!("Default: {}", python(&value))),
+        Some(value) => description.say(format!("Default: {}", written(&value))),
     }
     description.rest("Schema", schema);
     wire::ParameterDefinition {
@@ -122,7 +121,7 @@ impl Description {
     }
 
     fn values(&mut self, values: &[Value]) {
-        let values: Vec<_> = values.iter().map(python).collect();
+        let values: Vec<_> = values.iter().map(written).collect();
         self.say(format!("Allowed values: [{}]", values.join(", ")));
     }
 
@@ -131,29 +130,13 @@ impl Description {
         schema.retain(|key, value| {
             let is_noise = NOISE.contains(&key.as_str()) || value.is_null();
             let is_switch = key == "additionalProperties" && value.is_boolean();
-            !is_noise && !is_switch
+            let is_any_item = key == "items" && value.as_object().is_some_and(Map::is_empty);
+            !is_noise && !is_switch && !is_any_item
         });
         if !schema.is_empty() {
             self.say(format!("{title}: {}", Value::Object(schema)));
         }
     }
-}
-
-/// A value as Python writes it, like the types; lists and objects as JSON, which differs little.
-fn python(value: &Value) -> String {
-    match value {
-        Value::Null => "None".to_owned(),
-        Value::Bool(true) => "True".to_owned(),
-        Value::Bool(false) => "False".to_owned(),
-        Value::String(text) if text.chars().all(stands_in_quotes) => format!("'{text}'"),
-        Value::String(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-            value.to_string()
-        }
-    }
-}
-
-fn stands_in_quotes(letter: char) -> bool {
-    letter != '\'' && letter != '\\' && !letter.is_control()
 }
 
 fn text(value: Value) -> Option<String> {

@@ -205,12 +205,44 @@ fn the_branch_that_is_not_null_is_picked() {
         check(without_null, from, &expected);
     }
     for same in [
-        json!({"anyOf": [{"type": "null"}]}),
+        json!({"anyOf": [{"type": "null"}, {"const": null}]}),
         json!({"type": ["null"]}),
         json!({"type": ["string"]}),
         json!({"type": "null"}),
         json!({"anyOf": [true, {"type": "string"}]}),
         json!({"enum": ["a", null]}),
+    ] {
+        check(without_null, same.clone(), &same);
+    }
+}
+
+#[test]
+fn an_only_branch_is_no_branch_unless_it_says_otherwise() {
+    for (from, expected) in [
+        (
+            json!({"description": "d", "allOf": [{"type": "string", "description": "inner"}]}),
+            json!({"description": "d", "type": "string"}),
+        ),
+        (
+            json!({"anyOf": [{"type": "null"}]}),
+            json!({"type": "null"}),
+        ),
+        (
+            json!({"type": "object", "allOf": [{"type": "object", "properties": {"a": {}}}]}),
+            json!({"type": "object", "properties": {"a": {}}}),
+        ),
+        (
+            json!({"allOf": [{"allOf": [{"type": "string"}], "maxLength": 2}]}),
+            json!({"type": "string", "maxLength": 2}),
+        ),
+    ] {
+        check(without_null, from, &expected);
+    }
+    for same in [
+        json!({"properties": {"a": {}}, "allOf": [{"properties": {"b": {}}}]}),
+        json!({"allOf": [{"minLength": 1}, {"maxLength": 2}]}),
+        json!({"allOf": [false]}),
+        json!({"not": {"allOf": []}}),
     ] {
         check(without_null, same.clone(), &same);
     }
