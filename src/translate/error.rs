@@ -46,12 +46,15 @@ const CONTENT_FILTER_WORDS: [&str; 12] = [
 ];
 
 /// Said of a parameter, in lower case, and OpenAI's code for it, for errors that have none but the status.
-const PARAMETER_WORDS: [(&str, &str); 8] = [
+const PARAMETER_WORDS: [(&str, &str); 11] = [
     ("unsupported value", "unsupported_value"),
     ("unsupported parameter", "unsupported_parameter"),
     ("does not support parameter", "unsupported_parameter"),
     ("not supported on this model", "unsupported_parameter"),
     ("not supported with this model", "unsupported_parameter"),
+    ("not supported by this model", "unsupported_parameter"),
+    ("not supported for this model", "unsupported_parameter"),
+    ("unknown name", "unsupported_parameter"),
     ("unknown parameter", "unsupported_parameter"),
     ("unrecognized request argument", "unsupported_parameter"),
     ("extra inputs are not permitted", "unsupported_parameter"),

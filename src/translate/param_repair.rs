@@ -1,22 +1,22 @@
 //! A parameter that OCI says the model does not take: what may go without changing what was asked for goes, so that the
 //! call can be made again. Which model takes which parameter is nowhere to be read and changes with each model, so that
-//! nothing is left out beforehand on suspicion. Pure: who calls repeats the call, once and on the same account, remembers
+//! nothing is left out beforehand on suspicion. What an error means is read here, `apply` changes the request. Pure: who calls repeats the call, once and on the same account, remembers
 //! the repair by model for [`apply_known`], names it in `x-ociai-dropped-params` and in the log.
 //! Source: reference §7 and §8.
 //!
 //! Never dropped: `messages`, `model`, `tools`, a `tool_choice` or `response_format` other than the default, `n` above 1,
 //! `logprobs`, `logit_bias`, `web_search_options`. Without them the answer would be another one, or lack what was asked for.
 
-use serde_json::{Map, Value};
-
 use crate::oci::error::StatusError;
-use crate::oci::wire;
-use crate::oci::wire::generic;
+use crate::oci::wire::ChatRequest;
 
 use super::error::parameter_code;
 use super::fields::is_field;
 use super::naming::{openai_name, openai_path};
-use super::schema::each_schema;
+
+use apply::apply;
+
+mod apply;
 
 /// What was left out of a request, or written otherwise. One model refuses it always, so that it is worth remembering.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +29,8 @@ enum Fix {
     DropWord(Param, &'static str),
     /// The limit goes out under its other name.
     Rename(Limit),
+    /// With tools only: the model calls them if it does not think before.
+    NoThoughtWithTools,
     /// Of all schemas.
     DropKeywords(Vec<&'static str>),
 }
@@ -122,12 +124,16 @@ const KEYWORDS: [&str; 27] = [
     "format",
 ];
 
+/// How Gemini refuses either of the two penalties without naming it.
+const PENALTY_WORDS: &str = "Penalty is not enabled";
+
 impl DroppedParam {
     /// OpenAI's name of what the answer was made without; `None` if nothing was lost.
     pub(crate) fn lost(&self) -> Option<String> {
         match &self.0 {
             Fix::Drop(param) | Fix::DropWord(param, _) => Some(param.name().to_owned()),
             Fix::Rename(_) => None,
+            Fix::NoThoughtWithTools => Some(Param::ReasoningEffort.name().to_owned()),
             Fix::DropKeywords(keywords) => {
                 let lost = keywords.iter().map(|keyword| format!("schema.{keyword}"));
                 Some(lost.collect::<Vec<_>>().join(", "))
@@ -136,16 +142,19 @@ impl DroppedParam {
     }
 }
 
+impl Param {
+    fn name(self) -> &'static str {
+        let row = PARAMS.iter().find(|(param, _)| *param == self);
+        row.map_or("", |(_, name)| name)
+    }
+}
+
 /// Takes the parameter that the error is about out of the request. `None`, and the request as it was, if the error is about
 /// something else, or about what must stay.
-pub(crate) fn repair(error: &StatusError, request: &mut wire::ChatRequest) -> Option<DroppedParam> {
+pub(crate) fn repair(error: &StatusError, request: &mut ChatRequest) -> Option<DroppedParam> {
     if !matches!(error.status, 400 | 422) {
         return None;
     }
-    // What Cohere's formats take is certain (reference §7), and nothing else is sent.
-    let wire::ChatRequest::Generic(request) = request else {
-        return None;
-    };
     let fix = match refused_keywords(&error.message) {
         keywords if keywords.is_empty() => fix_of(error, request)?,
         keywords => Fix::DropKeywords(keywords),
@@ -154,18 +163,18 @@ pub(crate) fn repair(error: &StatusError, request: &mut wire::ChatRequest) -> Op
 }
 
 /// Repairs beforehand what the model has refused before. Gives OpenAI's names of what was lost by it.
-pub(crate) fn apply_known(
-    dropped: &[DroppedParam],
-    request: &mut wire::ChatRequest,
-) -> Vec<String> {
-    let wire::ChatRequest::Generic(request) = request else {
-        return Vec::new();
-    };
+pub(crate) fn apply_known(dropped: &[DroppedParam], request: &mut ChatRequest) -> Vec<String> {
     let applied = dropped.iter().filter(|dropped| apply(&dropped.0, request));
     applied.filter_map(DroppedParam::lost).collect()
 }
 
-fn fix_of(error: &StatusError, request: &generic::Request) -> Option<Fix> {
+fn fix_of(error: &StatusError, request: &ChatRequest) -> Option<Fix> {
+    if refuses_thought_with_tools(error) {
+        return Some(Fix::NoThoughtWithTools);
+    }
+    if error.message.starts_with(PENALTY_WORDS) {
+        return apply::penalty_in(request).map(Fix::Drop);
+    }
     let code = error.code.as_deref();
     let own = [
         "unsupported_parameter",
@@ -183,6 +192,13 @@ fn fix_of(error: &StatusError, request: &generic::Request) -> Option<Fix> {
             Some(_) | None => Fix::Drop(param),
         },
     })
+}
+
+/// OpenAI's newer models think by themselves and call functions in this API only if told not to: the message says so, its
+/// parameter is the effort, and there is no code.
+fn refuses_thought_with_tools(error: &StatusError) -> bool {
+    let is_effort = |param: &str| openai_path(param) == Param::ReasoningEffort.name();
+    error.param.as_deref().is_some_and(is_effort) && error.message.starts_with("Function tools")
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -253,112 +269,6 @@ fn refused_keywords(message: &str) -> Vec<&'static str> {
         refused.extend(keyword.filter(|keyword| !refused.contains(keyword)));
     }
     refused
-}
-
-/// Whether something changed.
-fn apply(fix: &Fix, request: &mut generic::Request) -> bool {
-    match fix {
-        Fix::Drop(param) => param.drop_from(request),
-        Fix::DropWord(param, word) => param.word(request) == Some(word) && param.drop_from(request),
-        Fix::Rename(limit) => {
-            let (from, to) = match limit {
-                Limit::MaxTokens => (&mut request.max_tokens, &mut request.max_completion_tokens),
-                Limit::MaxCompletionTokens => {
-                    (&mut request.max_completion_tokens, &mut request.max_tokens)
-                }
-            };
-            match from.take() {
-                Some(limit) => {
-                    *to = to.or(Some(limit));
-                    true
-                }
-                None => false,
-            }
-        }
-        Fix::DropKeywords(keywords) => {
-            let mut changed = false;
-            for schema in schemas(request) {
-                each_schema(schema, &mut |schema| {
-                    for keyword in keywords {
-                        changed |= schema.shift_remove(*keyword).is_some();
-                    }
-                });
-            }
-            changed
-        }
-    }
-}
-
-fn schemas(request: &mut generic::Request) -> Vec<&mut Map<String, Value>> {
-    let answer = match &mut request.response_format {
-        Some(generic::ResponseFormat::JsonSchema { json_schema }) => json_schema.schema.as_mut(),
-        Some(generic::ResponseFormat::Text | generic::ResponseFormat::JsonObject) | None => None,
-    };
-    let tools = request.tools.iter_mut();
-    let tools = tools.filter_map(|tool| tool.parameters.as_mut());
-    tools.chain(answer).collect()
-}
-
-impl Param {
-    fn name(self) -> &'static str {
-        let row = PARAMS.iter().find(|(param, _)| *param == self);
-        row.map_or("", |(_, name)| name)
-    }
-
-    /// The value, where it is one of a few words.
-    fn word(self, request: &generic::Request) -> Option<&'static str> {
-        match self {
-            Self::ReasoningEffort => request.reasoning_effort,
-            Self::Verbosity => request.verbosity,
-            Self::ServiceTier => request.service_tier,
-            Self::Temperature
-            | Self::TopP
-            | Self::TopK
-            | Self::FrequencyPenalty
-            | Self::PresencePenalty
-            | Self::Seed
-            | Self::Stop
-            | Self::ParallelToolCalls
-            | Self::Metadata
-            | Self::Prediction
-            | Self::StreamOptions
-            | Self::ToolChoice
-            | Self::ResponseFormat
-            | Self::N => None,
-        }
-    }
-
-    /// Whether it was there, and may go.
-    fn drop_from(self, request: &mut generic::Request) -> bool {
-        match self {
-            Self::Temperature => request.temperature.take().is_some(),
-            Self::TopP => request.top_p.take().is_some(),
-            Self::TopK => request.top_k.take().is_some(),
-            Self::FrequencyPenalty => request.frequency_penalty.take().is_some(),
-            Self::PresencePenalty => request.presence_penalty.take().is_some(),
-            Self::Seed => request.seed.take().is_some(),
-            Self::Stop => !std::mem::take(&mut request.stop).is_empty(),
-            Self::ParallelToolCalls => request.is_parallel_tool_calls.take().is_some(),
-            Self::ReasoningEffort => request.reasoning_effort.take().is_some(),
-            Self::Verbosity => request.verbosity.take().is_some(),
-            Self::Metadata => request.metadata.take().is_some(),
-            Self::Prediction => request.prediction.take().is_some(),
-            Self::ServiceTier => request.service_tier.take().is_some(),
-            Self::StreamOptions => request.stream_options.take().is_some(),
-            Self::ToolChoice => {
-                let auto =
-                    |choice: &mut generic::ToolChoice| matches!(choice, generic::ToolChoice::Auto);
-                request.tool_choice.take_if(auto).is_some()
-            }
-            Self::ResponseFormat => {
-                let text = |format: &mut generic::ResponseFormat| {
-                    matches!(format, generic::ResponseFormat::Text)
-                };
-                request.response_format.take_if(text).is_some()
-            }
-            Self::N => request.num_generations.take_if(|n| *n == 1).is_some(),
-        }
-    }
 }
 
 #[cfg(test)]

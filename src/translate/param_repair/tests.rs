@@ -4,16 +4,21 @@
 use std::path::PathBuf;
 use std::time::UNIX_EPOCH;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::oci::error::status_error;
-use crate::openai::chat::ChatRequest;
+use crate::oci::wire::ApiFormat;
+use crate::openai::chat;
 use crate::translate::models::ModelTarget;
 use crate::translate::{Rules, request};
 
 /// A request that has everything, with `more`, for a model without quirks.
-fn whole(more: &Value) -> wire::ChatRequest {
+fn whole(more: &Value) -> ChatRequest {
+    whole_for(&ModelTarget::new("vendor.model", None), more)
+}
+
+fn whole_for(target: &ModelTarget, more: &Value) -> ChatRequest {
     let mut body = json!({"model": "m", "messages": [{"role": "user", "content": "x"}], "stream": true,
         "temperature": 0.2, "top_p": 0.9, "top_k": 5, "frequency_penalty": 0, "presence_penalty": 0, "seed": 1, "stop": "END",
         "parallel_tool_calls": true, "reasoning_effort": "minimal", "verbosity": "low", "metadata": {"a": "b"},
@@ -29,12 +34,11 @@ fn whole(more: &Value) -> wire::ChatRequest {
         default_max_tokens: 4000,
         force_non_stream: false,
     };
-    let target = ModelTarget::new("vendor.model", None);
-    let parsed = ChatRequest::parse(body.to_string().as_bytes()).unwrap();
-    request(parsed, &target, &rules).unwrap()
+    let parsed = chat::ChatRequest::parse(body.to_string().as_bytes()).unwrap();
+    request(parsed, target, &rules).unwrap()
 }
 
-fn json_of(request: &wire::ChatRequest) -> Value {
+fn json_of(request: &ChatRequest) -> Value {
     serde_json::to_value(request).unwrap()
 }
 
@@ -48,7 +52,16 @@ fn said(message: &str) -> StatusError {
 
 /// What is lost by OpenAI's name, and the field of OCI's that is gone.
 fn check_dropped(error: &StatusError, lost: &str, gone: &str) {
-    let mut request = whole(&json!({}));
+    check_dropped_from(|| whole(&json!({})), error, lost, gone);
+}
+
+fn check_dropped_from(
+    whole: impl Fn() -> ChatRequest,
+    error: &StatusError,
+    lost: &str,
+    gone: &str,
+) {
+    let mut request = whole();
     let mut expected = json_of(&request);
     assert!(expected.get(gone).is_some(), "{gone}");
     let dropped = repair(error, &mut request);
@@ -62,7 +75,7 @@ fn check_dropped(error: &StatusError, lost: &str, gone: &str) {
     // It is gone: the same error again has no answer.
     assert_eq!(repair(error, &mut request), None);
     // The next request is spared the refusal.
-    let mut next = whole(&json!({}));
+    let mut next = whole();
     assert_eq!(apply_known(&[dropped.unwrap()], &mut next), [lost]);
     assert_eq!(json_of(&next), expected);
 }
@@ -144,8 +157,142 @@ fn parameters_that_vendors_refuse_are_dropped() {
         ),
         ("Unknown parameter: 'numGenerations'", "n", "numGenerations"),
         ("topP: Extra inputs are not permitted", "top_p", "topP"),
+        (
+            "Invalid JSON payload received. Unknown name \"frequency_penalty\": Cannot find field.",
+            "frequency_penalty",
+            "frequencyPenalty",
+        ),
     ] {
         check_dropped(&said(message), lost, gone);
+    }
+}
+
+#[test]
+fn cohere_s_formats_lose_what_is_refused_too() {
+    use ApiFormat::{Cohere, CohereV2};
+    for (format, message, lost, gone) in [
+        (
+            Cohere,
+            "Unknown parameter: 'temperature'",
+            "temperature",
+            "temperature",
+        ),
+        (
+            Cohere,
+            "Unsupported parameter: 'chatRequest.stopSequences'",
+            "stop",
+            "stopSequences",
+        ),
+        (
+            Cohere,
+            "invalid request: topK is not supported by this model",
+            "top_k",
+            "topK",
+        ),
+        (
+            Cohere,
+            "Unknown parameter: 'responseFormat'",
+            "response_format",
+            "responseFormat",
+        ),
+        (
+            Cohere,
+            "Unknown parameter: 'streamOptions'",
+            "stream_options",
+            "streamOptions",
+        ),
+        (
+            CohereV2,
+            "invalid request: thinking is not supported by this model",
+            "reasoning_effort",
+            "thinking",
+        ),
+        (CohereV2, "Unknown parameter: 'seed'", "seed", "seed"),
+        (
+            CohereV2,
+            "Unknown parameter: 'frequencyPenalty'",
+            "frequency_penalty",
+            "frequencyPenalty",
+        ),
+        (
+            CohereV2,
+            "Unknown parameter: 'presencePenalty'",
+            "presence_penalty",
+            "presencePenalty",
+        ),
+        (CohereV2, "Unknown parameter: 'topP'", "top_p", "topP"),
+        (
+            CohereV2,
+            "Unknown parameter: 'responseFormat'",
+            "response_format",
+            "responseFormat",
+        ),
+    ] {
+        let target = ModelTarget::new("cohere.command", Some(format));
+        let whole = || whole_for(&target, &json!({"n": 1}));
+        check_dropped_from(whole, &said(message), lost, gone);
+    }
+    for (format, message) in [
+        (Cohere, "Unknown parameter: 'reasoningEffort'"),
+        (Cohere, "Unknown parameter: 'maxTokens'"),
+        (Cohere, "Unknown parameter: 'tools'"),
+        (CohereV2, "Unknown parameter: 'toolsChoice'"),
+        (CohereV2, "Unknown parameter: 'isLogProbsEnabled'"),
+    ] {
+        let target = ModelTarget::new("cohere.command", Some(format));
+        let mut request = whole_for(&target, &json!({}));
+        let before = json_of(&request);
+        assert_eq!(repair(&said(message), &mut request), None, "{message}");
+        assert_eq!(json_of(&request), before);
+    }
+}
+
+#[test]
+fn gemini_loses_both_penalties_although_it_names_none() {
+    let error = said("Penalty is not enabled for this model");
+    let mut request = whole(&json!({}));
+    for lost in ["frequency_penalty", "presence_penalty"] {
+        let dropped = repair(&error, &mut request).unwrap();
+        assert_eq!(dropped.lost().as_deref(), Some(lost));
+    }
+    assert_eq!(repair(&error, &mut request), None);
+}
+
+#[test]
+fn a_model_that_must_not_think_to_call_tools_does_not() {
+    let refused = |how: &str| {
+        let message = format!(
+            "Function tools with reasoning_effort are not supported for gpt-5.6 in /v1/chat/completions. {how}"
+        );
+        refused(
+            &json!({"error": {"message": message, "type": "invalid_request_error",
+            "param": "reasoning_effort", "code": null}})
+            .to_string(),
+        )
+    };
+    for (how, effort) in [
+        (
+            "To use function tools, use /v1/responses or set reasoning_effort to 'none'.",
+            json!(null),
+        ),
+        ("Please use /v1/responses instead.", json!("high")),
+    ] {
+        let more = json!({"reasoning_effort": effort});
+        let mut request = whole(&more);
+        let dropped = [repair(&refused(how), &mut request).unwrap()];
+        assert_eq!(dropped[0].lost().as_deref(), Some("reasoning_effort"));
+        assert_eq!(json_of(&request)["reasoningEffort"], "NONE");
+        assert_eq!(repair(&refused(how), &mut request), None);
+        assert_eq!(
+            apply_known(&dropped, &mut whole(&more)),
+            ["reasoning_effort"]
+        );
+        // Without tools it thinks as it is told.
+        let mut plain =
+            whole(&json!({"reasoning_effort": "high", "tools": [], "tool_choice": null}));
+        let before = json_of(&plain);
+        assert!(apply_known(&dropped, &mut plain).is_empty());
+        assert_eq!(json_of(&plain), before);
     }
 }
 
@@ -189,7 +336,7 @@ fn the_recorded_refusals_are_answered() {
 #[test]
 fn the_limit_is_renamed_in_both_directions() {
     let mut request = whole(&json!({}));
-    let wire::ChatRequest::Generic(inner) = &mut request else {
+    let ChatRequest::Generic(inner) = &mut request else {
         unreachable!("it is GENERIC")
     };
     inner.max_completion_tokens = inner.max_tokens.take();
