@@ -1,11 +1,16 @@
 //! The log: one line a record to stderr, `2025/08/05 21:23:25 message`, local time. Levels do not show: a warning says
-//! so in its words. Other crates' records are left out.
+//! so in its words. Other crates' records are left out. `OCIAI_LOG` in the environment chooses how much is said.
 
+use std::env;
+use std::ffi::OsStr;
 use std::io::{self, LineWriter};
 
 use log::{LevelFilter, Log, Metadata, Record};
 use simplelog::{ConfigBuilder, WriteLogger};
 use time::macros::format_description;
+
+/// How much is said: `error`, `warn`, `info`, `debug`, `trace` or `off`. Nothing secret is logged at any level.
+const LEVEL_VARIABLE: &str = "OCIAI_LOG";
 
 /// Starts the log. Must be called before any thread is started: the local time zone cannot be read safely afterwards,
 /// and the log would be in UTC.
@@ -22,14 +27,30 @@ pub(crate) fn start() {
         .add_filter_allow_str("ociai_proxy");
     // Without a usable time zone it is UTC.
     let _ = config.set_time_offset_to_local();
+    let wanted = env::var_os(LEVEL_VARIABLE).filter(|wanted| !wanted.is_empty());
+    let level = level(wanted.as_deref());
     let inner = WriteLogger::new(
-        LevelFilter::Info,
+        level.unwrap_or(LevelFilter::Info),
         config.build(),
         LineWriter::new(io::stderr()),
     );
     // Fails only if a log was started before; then that one goes on.
     if log::set_boxed_logger(Box::new(OneLine { inner })).is_ok() {
-        log::set_max_level(LevelFilter::Info);
+        log::set_max_level(level.unwrap_or(LevelFilter::Info));
+    }
+    if level.is_none() {
+        log::warn!(
+            "{LEVEL_VARIABLE} is {:?}, expected error, warn, info, debug or trace: taken for info",
+            wanted.unwrap_or_default()
+        );
+    }
+}
+
+/// `None` for what is no level.
+fn level(wanted: Option<&OsStr>) -> Option<LevelFilter> {
+    match wanted {
+        Some(wanted) => wanted.to_str()?.trim().parse().ok(),
+        None => Some(LevelFilter::Info),
     }
 }
 
@@ -74,6 +95,19 @@ fn one_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_level_is_a_word_in_any_case() {
+        for (wanted, expected) in [
+            (None, Some(LevelFilter::Info)),
+            (Some("debug"), Some(LevelFilter::Debug)),
+            (Some(" WARN "), Some(LevelFilter::Warn)),
+            (Some("off"), Some(LevelFilter::Off)),
+            (Some("loud"), None),
+        ] {
+            assert_eq!(level(wanted.map(OsStr::new)), expected, "{wanted:?}");
+        }
+    }
 
     #[test]
     fn a_message_stays_on_its_line() {

@@ -8,10 +8,20 @@ use std::time::Duration;
 use ociai_proxy::simulator::{Options, Script, Simulator};
 use serde_json::{Value, json};
 
-use crate::harness::{Proxy, account, config, simulator};
+use crate::harness::{Proxy, account, config, furnished, program, simulator};
 
-fn golden() -> Vec<(String, String, Value)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/generic");
+/// A golden request as the client sends it, and the model that it is for.
+struct Asked {
+    case: String,
+    format: &'static str,
+    id: String,
+    body: Value,
+}
+
+fn golden(folder: &str, format: &'static str) -> Vec<Asked> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(folder);
     let mut cases = Vec::new();
     for entry in fs::read_dir(root).unwrap() {
         let dir = entry.unwrap().path();
@@ -22,34 +32,79 @@ fn golden() -> Vec<(String, String, Value)> {
             continue;
         };
         let sent: Value = serde_json::from_str(&sent).unwrap();
-        if let Some(id) = sent["servingMode"]["modelId"].as_str() {
-            let name = dir.file_name().unwrap().to_string_lossy().into_owned();
-            cases.push((name, id.to_owned(), serde_json::from_str(&asked).unwrap()));
-        }
+        let mode = &sent["servingMode"];
+        let id = mode["modelId"].as_str().or(mode["endpointId"].as_str());
+        cases.push(Asked {
+            case: dir
+                .strip_prefix(env!("CARGO_MANIFEST_DIR"))
+                .unwrap()
+                .display()
+                .to_string(),
+            format,
+            // The one model of that format that takes everything.
+            id: match (format, id.unwrap()) {
+                ("COHEREV2", id) if id.starts_with("cohere.") => "cohere.command-a-vision-07-2025",
+                (_, id) => id,
+            }
+            .to_owned(),
+            body: serde_json::from_str(&asked).unwrap(),
+        });
     }
+    assert!(cases.len() > 10, "{folder}");
     cases
 }
 
 #[test]
 fn whatever_goes_out_fits_the_strict_schema() {
-    let cases = golden();
-    assert!(cases.len() > 15);
-    let mut models: Vec<_> = cases.iter().map(|(_, id, _)| id.clone()).collect();
+    let mut cases = golden("generic", "GENERIC");
+    cases.extend(golden("cohere", "COHERE"));
+    cases.extend(golden("coherev2", "COHEREV2"));
+    let mut models: Vec<_> = cases.iter().map(|asked| asked.id.clone()).collect();
     models.sort();
     models.dedup();
     let simulator = Simulator::start(Options {
         accounts: vec![account()],
-        models: models.clone(),
+        models,
         pace: Duration::ZERO,
         ..Options::default()
     })
     .unwrap();
-    let lines: String = models.iter().map(|id| format!("{id} = {id}\n")).collect();
+    let mut lines = String::new();
+    for (at, Asked { id, format, .. }) in cases.iter().enumerate() {
+        lines += &format!("golden-{at} = {id} | {format}\n");
+    }
     let proxy = Proxy::with_config(&(config(&simulator.endpoint(), "") + &lines));
-    for (name, id, mut asked) in cases {
-        asked["model"] = json!(id);
-        let answer = proxy.chat(&asked);
-        assert_eq!(answer.status, 200, "{name}: {}", answer.text());
+    for (at, Asked { case, mut body, .. }) in cases.into_iter().enumerate() {
+        body["model"] = json!(format!("golden-{at}"));
+        let answer = proxy.chat(&body);
+        assert_eq!(answer.status, 200, "{case}: {}", answer.text());
+    }
+}
+
+#[test]
+fn an_unknown_field_is_noted_once_at_debug_and_never_else() {
+    let simulator = simulator();
+    let config = config(&simulator.endpoint(), "");
+    let asked = json!({"model": "grok", "messages": [{"role": "user", "content": "Hello"}], "some_later_field": {"a": 1},
+        "user": "somebody"});
+    for (level, expected) in [("debug", 1), ("info", 0)] {
+        let dir = furnished(&config);
+        let mut command = program(dir.path());
+        command
+            .args(["-port", "0", "-host", "127.0.0.1"])
+            .env("OCIAI_LOG", level);
+        let proxy = Proxy::spawn(dir, command);
+        for _ in 0..2 {
+            let answer = proxy.chat(&asked);
+            assert_eq!(answer.status, 200, "{}", answer.text());
+            // What was noted stands before it.
+            proxy.line_of(&answer);
+        }
+        for name in ["\"some_later_field\"", "\"user\""] {
+            let lines = proxy.log();
+            let noted = lines.iter().filter(|line| line.contains(name)).count();
+            assert_eq!(noted, expected, "{level}: {lines:#?}");
+        }
     }
 }
 

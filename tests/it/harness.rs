@@ -245,6 +245,7 @@ pub(crate) fn program(dir: &Path) -> Command {
         "HTTP_PROXY",
         "HTTPS_PROXY",
         "ALL_PROXY",
+        "OCIAI_LOG",
     ] {
         command.env_remove(name);
     }
