@@ -69,6 +69,7 @@ fn prepare(live: &Live, exchange: &Exchange) -> Result<(ModelName, Job), ApiErro
     let meta = reply_meta(exchange.request_id(), &request, dialect);
     let (wants_stream, include_usage) = (request.wants_stream(), request.wants_usage());
     let choices = request.choices();
+    let lost = fields::lost(&request, target.format());
     let job = Job {
         serving: target.serving_mode(),
         request: translate::request(request, target, &live.rules)?,
@@ -76,7 +77,7 @@ fn prepare(live: &Live, exchange: &Exchange) -> Result<(ModelName, Job), ApiErro
         wants_stream,
         include_usage,
         choices,
-        lost: Vec::new(),
+        lost: lost.into_iter().map(str::to_owned).collect(),
     };
     Ok((model.clone(), job))
 }

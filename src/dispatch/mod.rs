@@ -65,7 +65,7 @@ pub(crate) struct Job {
     pub(crate) include_usage: bool,
     /// How many choices were asked for.
     pub(crate) choices: u32,
-    /// OpenAI's names of what was left out because the model refuses it.
+    /// OpenAI's names of what was left out because the format has no word for it or the model refuses it.
     pub(crate) lost: Vec<String>,
 }
 

@@ -43,7 +43,8 @@ impl Dispatch {
     /// Answers `exchange`. Returns when the answer, whichever it is, was written.
     pub(crate) fn serve(&self, mut job: Job, exchange: Exchange) -> Outcome {
         let model = job.serving.id().to_owned();
-        job.lost = self.repairs.apply_known(&model, &mut job.request);
+        let known = self.repairs.apply_known(&model, &mut job.request);
+        job.lost.extend(known);
         let mut outcome = Outcome::unanswered();
         let (arrived, gone) = (exchange.arrived(), exchange.gone());
         let (mut started, mut repaired) = (None, 0);

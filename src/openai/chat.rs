@@ -92,6 +92,9 @@ pub(crate) struct ChatRequest {
     pub(crate) service_tier: Option<String>,
     #[serde(default, deserialize_with = "fields::or_default")]
     pub(crate) modalities: Vec<String>,
+    /// Prompts and answers are to be judged, and perhaps held back.
+    #[serde(default)]
+    pub(crate) moderation: Option<IgnoredAny>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -225,6 +225,8 @@ pub(crate) struct InputFile {
     /// A data URI, or bare base64.
     #[serde(default)]
     pub(crate) file_data: Option<String>,
+    #[serde(default)]
+    pub(crate) filename: Option<String>,
     /// A file kept at OpenAI, which no other service can read.
     #[serde(default)]
     pub(crate) file_id: Option<String>,

@@ -12,8 +12,9 @@ use crate::oci::wire::cohere as wire;
 use crate::oci::wire::generic;
 use crate::oci::wire::{ApiFormat, ServingMode};
 use crate::openai::chat::ChatRequest;
-use crate::openai::message::{Content, PartKind};
+use crate::openai::message::{Content, Part, PartKind};
 
+use super::coherev2::document;
 use super::dialect::ToolNames;
 use super::generic::{is_stream, max_tokens};
 use super::messages::messages;
@@ -92,24 +93,25 @@ pub(super) fn request(
     })
 }
 
-/// Several choices, spoken answers, and parts that the format has no word for.
+/// Several choices, and parts that the format has no word for.
 pub(super) fn refuse_what_changes_the_answer(
     request: &ChatRequest,
     format: ApiFormat,
 ) -> Result<(), BadRequest> {
-    if request.modalities.iter().any(|modality| modality != "text") {
-        return Err(BadRequest::invalid(
-            "modalities",
-            "only `text` can be answered",
-        ));
-    }
     if request.choices() > 1 {
         return Err(BadRequest::invalid(
             "n",
             "this model gives one answer only: send `n` as 1, or ask several times",
         ));
     }
-    let images = format == ApiFormat::CohereV2;
+    let newer = format == ApiFormat::CohereV2;
+    let is_text = |part: &Part| {
+        let data = part
+            .file
+            .as_ref()
+            .and_then(|file| file.file_data.as_deref());
+        data.and_then(document::text).is_some()
+    };
     for (at, message) in request.messages.iter().enumerate() {
         let Some(Content::Parts(parts)) = &message.content else {
             continue;
@@ -117,13 +119,18 @@ pub(super) fn refuse_what_changes_the_answer(
         for (part_at, part) in parts.iter().enumerate() {
             let kind = match part.kind {
                 None | Some(PartKind::Text | PartKind::Refusal) => continue,
-                Some(PartKind::ImageUrl) if images => continue,
+                Some(PartKind::ImageUrl) if newer => continue,
+                Some(PartKind::File) if newer && is_text(part) => continue,
                 Some(PartKind::ImageUrl) => "an image",
                 Some(PartKind::VideoUrl) => "a video",
                 Some(PartKind::InputAudio) => "sound",
-                Some(PartKind::File) => "a file",
+                Some(PartKind::File) => "such a file",
             };
-            let only = if images { "text and images" } else { "text" };
+            let only = if newer {
+                "text, images and text files"
+            } else {
+                "text"
+            };
             return Err(BadRequest::invalid(
                 format!("messages[{at}].content[{part_at}]"),
                 format!("this model takes {only} only and cannot be sent {kind}"),

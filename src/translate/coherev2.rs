@@ -20,6 +20,7 @@ use super::quirks::Quirks;
 use super::{BadRequest, Rules};
 
 pub(super) mod answer;
+pub(super) mod document;
 
 pub(super) fn request(
     mut request: ChatRequest,
@@ -105,7 +106,7 @@ fn message(from: generic::Message, names: &ToolNames) -> wire::Message {
 fn assistant_parts(mut parts: Vec<wire::Part>, refusal: Option<String>) -> Vec<wire::Part> {
     parts.retain(|part| match part {
         wire::Part::Text { text } => !text.is_empty(),
-        wire::Part::ImageUrl { .. } => true,
+        wire::Part::ImageUrl { .. } | wire::Part::Document { .. } => true,
     });
     if parts.is_empty() {
         parts.push(wire::Part::Text {
@@ -115,14 +116,21 @@ fn assistant_parts(mut parts: Vec<wire::Part>, refusal: Option<String>) -> Vec<w
     parts
 }
 
-/// Text and images; there are no others, they were refused before.
+/// Text, images and text files; there are no others, they were refused before.
 fn parts(parts: Vec<generic::Part>) -> Vec<wire::Part> {
     let part = |part| match part {
         generic::Part::Text { text } => Some(wire::Part::Text { text }),
         generic::Part::Image { image_url } => Some(wire::Part::ImageUrl { image_url }),
-        generic::Part::Document { .. }
-        | generic::Part::Video { .. }
-        | generic::Part::Audio { .. } => None,
+        generic::Part::Document {
+            document_url,
+            file_name,
+        } => document::text(&document_url.url).map(|text| wire::Part::Document {
+            document: wire::Document {
+                title: file_name,
+                text,
+            },
+        }),
+        generic::Part::Video { .. } | generic::Part::Audio { .. } => None,
     };
     parts.into_iter().filter_map(part).collect()
 }

@@ -1,9 +1,12 @@
 //! What becomes of every field of a chat request, by format: the README's table, and what the tests hold the translation
 //! to. Source: OpenAI API reference, Create chat completion; reference §10.1.
 
-use crate::oci::wire::ApiFormat;
+use serde_json::{Map, Number, Value};
 
-use Fate::{Dropped, Refused, Translated};
+use crate::oci::wire::ApiFormat;
+use crate::openai::chat::ChatRequest;
+
+use Fate::{Dropped, Lost, Refused, Translated};
 
 /// What becomes of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +15,8 @@ pub(crate) enum Fate {
     Translated(&'static str),
     /// It is left out, and the answer means the same. Says why.
     Dropped(&'static str),
+    /// It is left out as the format has no word for it, and the client is told; see [`lost`]. Says why.
+    Lost(&'static str),
     /// 400 that names it. Says when; otherwise it changes nothing.
     Refused(&'static str),
 }
@@ -50,7 +55,7 @@ const fn row(name: &'static str, generic: Fate, cohere: Fate, cohere_v2: Fate) -
 }
 
 /// In the alphabet's order, but for the two that every request has.
-pub(crate) const FIELDS: [Field; 36] = [
+pub(crate) const FIELDS: [Field; 38] = [
     same("model", Translated("servingMode")),
     row(
         "messages",
@@ -70,13 +75,13 @@ pub(crate) const FIELDS: [Field; 36] = [
     row(
         "logit_bias",
         Translated("logitBias"),
-        Dropped(ALIKE),
-        Dropped(ALIKE),
+        Lost(ALIKE),
+        Lost(ALIKE),
     ),
     row(
         "logprobs",
         Translated("logProbs"),
-        Dropped(ALIKE),
+        Lost(ALIKE),
         Translated("isLogProbsEnabled"),
     ),
     same(
@@ -84,13 +89,9 @@ pub(crate) const FIELDS: [Field; 36] = [
         Translated("maxTokens, maxCompletionTokens"),
     ),
     same("max_tokens", Translated("maxTokens, maxCompletionTokens")),
-    row(
-        "metadata",
-        Translated("metadata"),
-        Dropped(NOBODY_READS),
-        Dropped(NOBODY_READS),
-    ),
+    row("metadata", Translated("metadata"), Lost(ALIKE), Lost(ALIKE)),
     same("modalities", Refused(NOT_TEXT)),
+    same("moderation", Refused("nothing is moderated here")),
     row(
         "n",
         Translated("numGenerations"),
@@ -100,22 +101,23 @@ pub(crate) const FIELDS: [Field; 36] = [
     row(
         "parallel_tool_calls",
         Translated("isParallelToolCalls"),
-        Dropped(ALL_AT_ONCE),
-        Dropped(ALL_AT_ONCE),
+        Lost(ALL_AT_ONCE),
+        Lost(ALL_AT_ONCE),
     ),
     row(
         "prediction",
         Translated("prediction"),
-        Dropped(ALIKE),
-        Dropped(ALIKE),
+        Lost(ALIKE),
+        Lost(ALIKE),
     ),
     same("presence_penalty", Translated("presencePenalty")),
     same("prompt_cache_key", Dropped(NO_CACHE)),
+    same("prompt_cache_options", Dropped(NO_CACHE)),
     same("prompt_cache_retention", Dropped(NO_CACHE)),
     row(
         "reasoning_effort",
         Translated("reasoningEffort"),
-        Dropped(ALIKE),
+        Lost(ALIKE),
         Translated("thinking"),
     ),
     same("response_format", Translated("responseFormat")),
@@ -124,8 +126,8 @@ pub(crate) const FIELDS: [Field; 36] = [
     row(
         "service_tier",
         Translated("serviceTier"),
-        Dropped(ALIKE),
-        Dropped(ALIKE),
+        Lost(ALIKE),
+        Lost(ALIKE),
     ),
     row(
         "stop",
@@ -147,22 +149,22 @@ pub(crate) const FIELDS: [Field; 36] = [
     row(
         "top_logprobs",
         Translated("logProbs"),
-        Dropped(ALIKE),
-        Dropped("how many alternatives to a token cannot be said"),
+        Lost(ALIKE),
+        Lost("how many alternatives to a token cannot be said"),
     ),
     same("top_p", Translated("topP")),
     same("user", Dropped(NOBODY_READS)),
     row(
         "verbosity",
         Translated("verbosity"),
-        Dropped(ALIKE),
-        Dropped(ALIKE),
+        Lost(ALIKE),
+        Lost(ALIKE),
     ),
     row(
         "web_search_options",
         Translated("webSearchOptions"),
-        Dropped("Cohere's models on OCI cannot search"),
-        Dropped("Cohere's models on OCI cannot search"),
+        Lost("Cohere's models on OCI cannot search"),
+        Lost("Cohere's models on OCI cannot search"),
     ),
     same("top_k", Translated("topK")),
 ];
@@ -187,11 +189,51 @@ pub(super) fn is_field(name: &str) -> bool {
 pub(crate) fn why_dropped(name: &str, format: ApiFormat) -> Option<&'static str> {
     match FIELDS.iter().find(|field| field.name == name) {
         Some(field) => match field.fate(format) {
-            Dropped(why) => Some(why),
+            Dropped(why) | Lost(why) => Some(why),
             Translated(_) | Refused(_) => None,
         },
         None => Some("it is no field that this program knows"),
     }
+}
+
+/// OpenAI's names of what the request asks for and its format has no word for. A value that changes nothing is not asked for.
+pub(crate) fn lost(request: &ChatRequest, format: ApiFormat) -> Vec<&'static str> {
+    let lost = FIELDS.iter().filter(|field| match field.fate(format) {
+        Lost(_) => asks_for(request, field.name),
+        Translated(_) => is_negative(request, field.name) && format == ApiFormat::Cohere,
+        Dropped(_) | Refused(_) => false,
+    });
+    lost.map(|field| field.name).collect()
+}
+
+fn asks_for(request: &ChatRequest, name: &str) -> bool {
+    let any = |map: &Option<Map<String, Value>>| map.as_ref().is_some_and(|map| !map.is_empty());
+    match name {
+        "logit_bias" => any(&request.logit_bias),
+        "logprobs" => request.logprobs == Some(true),
+        "metadata" => any(&request.metadata),
+        "parallel_tool_calls" => request.parallel_tool_calls == Some(false),
+        "prediction" => request.prediction.is_some(),
+        "reasoning_effort" => request.reasoning_effort.is_some(),
+        "service_tier" => request.service_tier.is_some(),
+        "top_logprobs" => request.top_logprobs.is_some_and(|top| top > 0),
+        "verbosity" => request.verbosity.is_some(),
+        "web_search_options" => request.web_search_options.is_some(),
+        _ => false,
+    }
+}
+
+/// COHERE knows no negative penalties.
+fn is_negative(request: &ChatRequest, name: &str) -> bool {
+    let penalty = match name {
+        "frequency_penalty" => &request.frequency_penalty,
+        "presence_penalty" => &request.presence_penalty,
+        _ => return false,
+    };
+    penalty
+        .as_ref()
+        .and_then(Number::as_f64)
+        .is_some_and(|penalty| penalty < 0.0)
 }
 
 #[cfg(test)]

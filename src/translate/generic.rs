@@ -16,12 +16,6 @@ pub(super) fn request(
     model_id: &str,
     rules: &Rules,
 ) -> Result<wire::Request, BadRequest> {
-    if request.modalities.iter().any(|modality| modality != "text") {
-        return Err(BadRequest::invalid(
-            "modalities",
-            "only `text` can be answered",
-        ));
-    }
     let quirks = Quirks::of(model_id);
     let log_probs = log_probs(&request)?;
     let num_generations = request.n.map(|_| request.choices());
@@ -153,12 +147,13 @@ fn web_search_options(options: WebSearchOptions) -> wire::WebSearchOptions {
     }
 }
 
-/// `flex`, `scale` and whatever comes next are about OpenAI's prices: the answer means the same without.
+/// `flex`, `scale` and whatever comes next are about OpenAI's prices: the answer means the same without. `fast` is the newer
+/// name of `priority`.
 fn service_tier(tier: &str) -> Option<&'static str> {
     match tier {
         "auto" => Some("AUTO"),
         "default" => Some("DEFAULT"),
-        "priority" => Some("PRIORITY"),
+        "priority" | "fast" => Some("PRIORITY"),
         _ => None,
     }
 }

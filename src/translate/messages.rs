@@ -155,8 +155,9 @@ fn translate_part(part: Part, path: &str) -> Result<wire::Part, BadRequest> {
             })
         }
         Some(PartKind::File) => {
-            let file = part.file.ok_or_else(|| missing("file"))?;
+            let mut file = part.file.ok_or_else(|| missing("file"))?;
             Ok(wire::Part::Document {
+                file_name: file.filename.take(),
                 document_url: document_url(file, path)?,
             })
         }

@@ -115,6 +115,7 @@ pub(crate) fn request(
     target: &ModelTarget,
     rules: &Rules,
 ) -> Result<wire::ChatRequest, BadRequest> {
+    refuse_what_no_format_has(&request)?;
     let Dialect { format, names } = Dialect::of(&request, target);
     match format {
         ApiFormat::Generic => {
@@ -130,4 +131,21 @@ pub(crate) fn request(
             Ok(wire::ChatRequest::CohereV2(Box::new(request)))
         }
     }
+}
+
+/// What the answer would be another one without, whichever the format.
+fn refuse_what_no_format_has(request: &ChatRequest) -> Result<(), BadRequest> {
+    if request.modalities.iter().any(|modality| modality != "text") {
+        return Err(BadRequest::invalid(
+            "modalities",
+            "only `text` can be answered",
+        ));
+    }
+    if request.moderation.is_some() {
+        return Err(BadRequest::invalid(
+            "moderation",
+            "nothing is moderated here: leave it out, and ask a moderation service yourself",
+        ));
+    }
+    Ok(())
 }

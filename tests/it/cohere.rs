@@ -54,6 +54,26 @@ fn chunks(answer: &Response) -> Vec<Value> {
 }
 
 #[test]
+fn what_a_format_has_no_word_for_is_told() {
+    let (_simulator, proxy) = start();
+    for (model, told) in [
+        (
+            "command",
+            Some("logit_bias, parallel_tool_calls, reasoning_effort"),
+        ),
+        ("reasoning", Some("logit_bias, parallel_tool_calls")),
+    ] {
+        for stream in [false, true] {
+            let answer = proxy.chat(&json!({ "model": model, "stream": stream, "reasoning_effort": "low",
+                "logit_bias": { "1": 2 }, "parallel_tool_calls": false, "user": "somebody", "later": 1,
+                "messages": [{ "role": "user", "content": "Hello" }] }));
+            assert_eq!(answer.status, 200, "{}", answer.text());
+            assert_eq!(answer.header("x-ociai-dropped-params"), told);
+        }
+    }
+}
+
+#[test]
 fn a_text_is_the_same_whole_and_streamed() {
     let (_simulator, proxy) = start();
     for (model, _) in COHERE_MODELS {

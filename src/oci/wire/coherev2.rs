@@ -81,6 +81,15 @@ pub(crate) enum Message {
 pub(crate) enum Part {
     Text { text: String },
     ImageUrl { image_url: MediaUrl },
+    Document { document: Document },
+}
+
+/// By the schema any object: the model is told the names and the values.
+#[derive(Debug, Serialize)]
+pub(crate) struct Document {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) title: Option<String>,
+    pub(crate) text: String,
 }
 
 #[derive(Debug, Serialize)]

@@ -112,11 +112,24 @@ pub(crate) enum Message {
     rename_all_fields = "camelCase"
 )]
 pub(crate) enum Part {
-    Text { text: String },
-    Image { image_url: MediaUrl },
-    Document { document_url: MediaUrl },
-    Video { video_url: MediaUrl },
-    Audio { audio_url: MediaUrl },
+    Text {
+        text: String,
+    },
+    Image {
+        image_url: MediaUrl,
+    },
+    Document {
+        document_url: MediaUrl,
+        /// Never sent: this format has no place for it.
+        #[serde(skip)]
+        file_name: Option<String>,
+    },
+    Video {
+        video_url: MediaUrl,
+    },
+    Audio {
+        audio_url: MediaUrl,
+    },
 }
 
 #[derive(Debug, Serialize)]

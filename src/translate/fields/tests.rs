@@ -15,7 +15,7 @@ use crate::translate::models::ModelTarget;
 use crate::translate::{Rules, request};
 
 /// All of the current API's, and `top_k`.
-const CURRENT: [&str; 36] = [
+const CURRENT: [&str; 38] = [
     "messages",
     "model",
     "audio",
@@ -28,11 +28,13 @@ const CURRENT: [&str; 36] = [
     "max_tokens",
     "metadata",
     "modalities",
+    "moderation",
     "n",
     "parallel_tool_calls",
     "prediction",
     "presence_penalty",
     "prompt_cache_key",
+    "prompt_cache_options",
     "prompt_cache_retention",
     "reasoning_effort",
     "response_format",
@@ -84,10 +86,12 @@ fn sample(name: &str) -> (Value, Value) {
         "max_completion_tokens" | "max_tokens" | "seed" | "top_k" => alone(json!(7)),
         "metadata" => alone(json!({"k": "v"})),
         "modalities" => alone(json!(["text", "audio"])),
+        "moderation" => alone(json!({"model": "omni-moderation-latest"})),
         "n" => alone(json!(2)),
         "parallel_tool_calls" => (json!(false), json!({"tools": [tool()]})),
         "prediction" => alone(json!({"type": "content", "content": "x"})),
         "prompt_cache_key" | "safety_identifier" | "user" => alone(json!("someone")),
+        "prompt_cache_options" => alone(json!({"ttl": "30m"})),
         "prompt_cache_retention" => alone(json!("24h")),
         "reasoning_effort" | "verbosity" => alone(json!("low")),
         "response_format" => alone(json!({"type": "json_object"})),
@@ -131,8 +135,8 @@ fn differing(one: &Map<String, Value>, other: &Map<String, Value>) -> Vec<String
     names.filter(differ).cloned().collect()
 }
 
-fn check(field: &Field, format: ApiFormat, model_id: &str) {
-    let name = field.name;
+/// A request without the field, and one with it.
+fn without_and_with(name: &str) -> (Value, Value) {
     let (value, beside) = sample(name);
     let mut without = json!({"model": "m", "messages": [{"role": "user", "content": "x"}]});
     without
@@ -141,6 +145,12 @@ fn check(field: &Field, format: ApiFormat, model_id: &str) {
         .extend(beside.as_object().unwrap().clone());
     let mut with = without.clone();
     with[name] = value;
+    (without, with)
+}
+
+fn check(field: &Field, format: ApiFormat, model_id: &str) {
+    let name = field.name;
+    let (without, with) = without_and_with(name);
     let (without, with) = (
         sent(format, model_id, &without).unwrap(),
         sent(format, model_id, &with),
@@ -162,7 +172,7 @@ fn check(field: &Field, format: ApiFormat, model_id: &str) {
                 "{name} changes nothing"
             );
         }
-        Dropped(_) => assert_eq!(with.unwrap(), without, "{name}"),
+        Dropped(_) | Lost(_) => assert_eq!(with.unwrap(), without, "{name}"),
         Refused(_) => {
             let refused = with.unwrap_err();
             assert_eq!(
@@ -189,6 +199,39 @@ fn every_row_says_what_happens() {
             check(field, format, model_id);
         }
     }
+}
+
+#[test]
+fn what_a_format_has_no_word_for_is_told_and_nothing_else() {
+    let lost = |body: &Value, format| {
+        let parsed = ChatRequest::parse(body.to_string().as_bytes()).unwrap();
+        lost(&parsed, format)
+    };
+    for (format, _) in TRIED {
+        for field in &FIELDS {
+            let (without, with) = without_and_with(field.name);
+            let before = lost(&without, format);
+            let news: Vec<_> = lost(&with, format)
+                .into_iter()
+                .filter(|name| !before.contains(name))
+                .collect();
+            match field.fate(format) {
+                Lost(_) => assert_eq!(news, [field.name]),
+                Translated(_) | Dropped(_) | Refused(_) => assert!(news.is_empty(), "{news:?}"),
+            }
+        }
+    }
+    // What changes nothing is no loss.
+    let idle = json!({"model": "m", "messages": [{"role": "user", "content": "x"}], "logprobs": false, "logit_bias": {},
+        "parallel_tool_calls": true, "metadata": {}, "frequency_penalty": 0, "presence_penalty": 0.1});
+    assert!(lost(&idle, ApiFormat::Cohere).is_empty());
+    let negative = json!({"model": "m", "messages": [{"role": "user", "content": "x"}], "frequency_penalty": -1,
+        "presence_penalty": -0.1});
+    assert_eq!(
+        lost(&negative, ApiFormat::Cohere),
+        ["frequency_penalty", "presence_penalty"]
+    );
+    assert!(lost(&negative, ApiFormat::CohereV2).is_empty());
 }
 
 #[test]
@@ -224,6 +267,7 @@ fn cell(fate: Fate) -> String {
             quoted.join(", ")
         }
         Dropped(why) => format!("left out: {why}"),
+        Lost(why) => format!("left out and told: {why}"),
         Refused(when) => format!("400: {when}"),
     }
 }
