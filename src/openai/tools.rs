@@ -25,6 +25,9 @@ pub(crate) struct Function {
     /// A JSON schema, its keys in the client's order.
     #[serde(default)]
     pub(crate) parameters: Option<Map<String, Value>>,
+    /// The model's arguments must keep to the schema.
+    #[serde(default)]
+    pub(crate) strict: Option<bool>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

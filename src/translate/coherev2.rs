@@ -66,6 +66,9 @@ pub(super) fn request(
         // How many alternatives to a token cannot be said.
         is_log_probs_enabled: request.logprobs,
         response_format: format.map(response_format),
+        // One switch for all tools: on if none is less strict.
+        is_strict_tools_enabled: (!tools.is_empty() && tools.iter().all(|tool| tool.strict))
+            .then_some(true),
         tools: tools.into_iter().map(|from| tool(from, names)).collect(),
         tools_choice,
         thinking: request.reasoning_effort.map(thinking),

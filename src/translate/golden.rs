@@ -225,3 +225,41 @@ fn golden_cases() {
         );
     }
 }
+
+/// The recorded answers are copied into cases, so that a case can be read by itself.
+#[test]
+fn every_recorded_answer_and_stream_has_its_case() {
+    let tests = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let files_in = |folder: PathBuf| {
+        let entries = fs::read_dir(folder).unwrap();
+        entries.map(|entry| entry.unwrap().path())
+    };
+    let formats = files_in(tests.join("golden"));
+    let cases: Vec<PathBuf> = formats.flat_map(files_in).collect();
+    let inputs_named = |name: &str| -> Vec<Vec<u8>> {
+        let found = cases.iter().map(|case| fs::read(case.join(name)));
+        found.filter_map(Result::ok).collect()
+    };
+    let (streams, answers) = (
+        inputs_named("stream.oci.sse"),
+        inputs_named("response.oci.json"),
+    );
+    let json = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).unwrap();
+    let mut seen = 0;
+    let recorded =
+        files_in(tests.join("fixtures/chat")).chain(files_in(tests.join("fixtures/stream")));
+    for path in recorded {
+        let bytes = fs::read(&path).unwrap();
+        let name = path.file_name().unwrap().to_string_lossy();
+        let found = if name.ends_with(".sse") {
+            streams.contains(&bytes)
+        } else if name.starts_with("response.") {
+            answers.iter().any(|answer| json(answer) == json(&bytes))
+        } else {
+            continue;
+        };
+        assert!(found, "no case has {name}");
+        seen += 1;
+    }
+    assert!(seen > 25, "{seen}");
+}

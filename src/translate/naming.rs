@@ -1,7 +1,7 @@
 //! OCI's names of a request's fields in OpenAI's words, for errors and for what is said about a repaired request.
 
 /// Where they are not the same words in another case.
-const RENAMED: [(&str, &str); 12] = [
+const RENAMED: [(&str, &str); 13] = [
     ("numGenerations", "n"),
     ("logProbs", "logprobs"),
     ("isLogProbsEnabled", "logprobs"),
@@ -10,6 +10,7 @@ const RENAMED: [(&str, &str); 12] = [
     ("stopSequences", "stop"),
     ("isIncludeUsage", "include_usage"),
     ("isStrict", "strict"),
+    ("isStrictToolsEnabled", "strict"),
     ("toolsChoice", "tool_choice"),
     ("thinking", "reasoning_effort"),
     ("modelId", "model"),

@@ -85,7 +85,6 @@ fn tools(
     modern.chain(older).collect()
 }
 
-/// OpenAI's `strict` has no counterpart here and is left out.
 fn definition(
     function: Function,
     param: impl Fn() -> String,
@@ -95,6 +94,7 @@ fn definition(
         name: name.ok_or_else(|| BadRequest::invalid(param(), "is missing"))?,
         description: function.description,
         parameters: function.parameters,
+        strict: function.strict == Some(true),
     })
 }
 

@@ -60,10 +60,11 @@ enum Param {
     ToolChoice,
     ResponseFormat,
     N,
+    Strict,
 }
 
 /// OpenAI's names, each with the reason why the request is the same without.
-const PARAMS: [(Param, &str); 17] = [
+const PARAMS: [(Param, &str); 18] = [
     // How the model chooses its words, not what it is asked.
     (Param::Temperature, "temperature"),
     (Param::TopP, "top_p"),
@@ -90,6 +91,8 @@ const PARAMS: [(Param, &str); 17] = [
     (Param::ToolChoice, "tool_choice"),
     (Param::ResponseFormat, "response_format"),
     (Param::N, "n"),
+    // Who reads the answer checks it.
+    (Param::Strict, "strict"),
 ];
 
 /// Keywords of JSON Schema that a schema can do without: they narrow what a value may be, or only describe it. Without

@@ -40,6 +40,9 @@ pub(crate) struct Request {
     pub(crate) response_format: Option<ResponseFormat>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) tools: Vec<Tool>,
+    /// The arguments of calls must keep to the schemas.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) is_strict_tools_enabled: Option<bool>,
     /// `REQUIRED` or `NONE`; absent: the model chooses.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) tools_choice: Option<&'static str>,

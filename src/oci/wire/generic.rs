@@ -159,6 +159,9 @@ pub(crate) struct ToolDefinition {
     pub(crate) description: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) parameters: Option<Map<String, Value>>,
+    /// Never sent: this format has no place for it.
+    #[serde(skip)]
+    pub(crate) strict: bool,
 }
 
 #[derive(Debug, Serialize)]

@@ -173,7 +173,8 @@ impl Param {
             | Self::StreamOptions
             | Self::ToolChoice
             | Self::ResponseFormat
-            | Self::N => None,
+            | Self::N
+            | Self::Strict => None,
         }
     }
 
@@ -200,6 +201,17 @@ impl Param {
                 }),
                 ChatRequest::Cohere(request) => drop_text(&mut request.response_format),
                 ChatRequest::CohereV2(request) => drop_text(&mut request.response_format),
+            },
+            Self::Strict => match request {
+                ChatRequest::Generic(request) => match &mut request.response_format {
+                    Some(generic::ResponseFormat::JsonSchema { json_schema }) => {
+                        json_schema.is_strict.take().is_some()
+                    }
+                    Some(generic::ResponseFormat::Text | generic::ResponseFormat::JsonObject)
+                    | None => false,
+                },
+                ChatRequest::Cohere(_) => false,
+                ChatRequest::CohereV2(request) => request.is_strict_tools_enabled.take().is_some(),
             },
             Self::ParallelToolCalls => generic(request, |request| {
                 request.is_parallel_tool_calls.take().is_some()

@@ -248,6 +248,29 @@ fn cohere_s_formats_lose_what_is_refused_too() {
 }
 
 #[test]
+fn strictness_may_go_and_what_it_is_about_stays() {
+    let strict =
+        json!({"tools": [{"type": "function", "function": {"name": "f", "strict": true}}]});
+    let target = ModelTarget::new("cohere.command", Some(ApiFormat::CohereV2));
+    check_dropped_from(
+        || whole_for(&target, &strict),
+        &said("Unknown parameter: 'isStrictToolsEnabled'"),
+        "strict",
+        "isStrictToolsEnabled",
+    );
+    let answer = json!({"response_format": {"type": "json_schema", "json_schema": {"name": "a", "strict": true}}});
+    let mut request = whole(&answer);
+    let error = said("Unsupported parameter: 'isStrict' is not supported with this model.");
+    let dropped = repair(&error, &mut request).unwrap();
+    assert_eq!(dropped.lost().as_deref(), Some("strict"));
+    assert_eq!(
+        json_of(&request)["responseFormat"],
+        json!({"type": "JSON_SCHEMA", "jsonSchema": {"name": "a"}})
+    );
+    assert_eq!(repair(&error, &mut request), None);
+}
+
+#[test]
 fn gemini_loses_both_penalties_although_it_names_none() {
     let error = said("Penalty is not enabled for this model");
     let mut request = whole(&json!({}));
