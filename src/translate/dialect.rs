@@ -22,6 +22,17 @@ pub(crate) struct Dialect {
     pub(super) names: ToolNames,
 }
 
+#[cfg(test)]
+impl From<ApiFormat> for Dialect {
+    /// Of a request without tools.
+    fn from(format: ApiFormat) -> Self {
+        Self {
+            format,
+            names: ToolNames::default(),
+        }
+    }
+}
+
 impl Dialect {
     /// The same for the same request, so that its translation and its answer's agree.
     pub(crate) fn of(request: &ChatRequest, target: &ModelTarget) -> Self {

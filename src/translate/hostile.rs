@@ -9,9 +9,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::models::ModelTarget;
-use super::{
-    Dialect, ReplyMeta, Rules, StreamTranslator, completion, completion_as_chunks, error, request,
-};
+use super::{ReplyMeta, Rules, StreamTranslator, completion, completion_as_chunks, error, request};
 use crate::oci::wire::ApiFormat;
 use crate::openai::chat::ChatRequest;
 
@@ -95,17 +93,7 @@ fn inputs_of(format: ApiFormat, name: &str) -> Vec<String> {
 }
 
 fn meta(format: ApiFormat) -> ReplyMeta {
-    ReplyMeta {
-        id: "chatcmpl-1".to_owned(),
-        created: 7,
-        model: "m".to_owned(),
-        tool_id_seed: "s".to_owned(),
-        function_call: false,
-        dialect: Dialect {
-            format,
-            ..Dialect::default()
-        },
-    }
+    ReplyMeta::sample(format.into())
 }
 
 #[test]

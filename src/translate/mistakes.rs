@@ -10,24 +10,14 @@
 use serde_json::{Value, json};
 
 use super::models::ModelTarget;
-use super::{Dialect, Progress, ReplyMeta, Rules, StreamTranslator, completion, request};
+use super::{Progress, ReplyMeta, Rules, StreamTranslator, completion, request};
 use crate::oci::wire::ApiFormat;
 use crate::openai::chat::{ChatRequest, FinishReason};
 use crate::openai::chunk::ChatChunk;
 use crate::openai::error::ApiError;
 
 fn meta(format: ApiFormat) -> ReplyMeta {
-    ReplyMeta {
-        id: "chatcmpl-1".to_owned(),
-        created: 7,
-        model: "m".to_owned(),
-        tool_id_seed: "s".to_owned(),
-        function_call: false,
-        dialect: Dialect {
-            format,
-            ..Dialect::default()
-        },
-    }
+    ReplyMeta::sample(format.into())
 }
 
 fn chunks(events: &[&str]) -> Vec<ChatChunk> {

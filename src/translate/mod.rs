@@ -73,6 +73,21 @@ pub(crate) struct ReplyMeta {
     pub(crate) dialect: Dialect,
 }
 
+#[cfg(test)]
+impl ReplyMeta {
+    /// Of an answer in that dialect, for tests to which the rest is all the same.
+    fn sample(dialect: Dialect) -> Self {
+        Self {
+            id: "chatcmpl-1".to_owned(),
+            created: 7,
+            model: "m".to_owned(),
+            tool_id_seed: "s".to_owned(),
+            function_call: false,
+            dialect,
+        }
+    }
+}
+
 /// A request that cannot be put into OCI's words: the client can write it otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BadRequest {

@@ -258,15 +258,7 @@ fn check_schema(schema: &Value, seed: u64) {
 }
 
 fn translator(choices: u32) -> StreamTranslator {
-    let meta = ReplyMeta {
-        id: "chatcmpl-1".to_owned(),
-        created: 7,
-        model: "m".to_owned(),
-        tool_id_seed: "s".to_owned(),
-        function_call: false,
-        dialect: Dialect::default(),
-    };
-    StreamTranslator::new(meta, true, choices)
+    StreamTranslator::new(ReplyMeta::sample(Dialect::default()), true, choices)
 }
 
 /// Cuts a text into pieces between characters, at least one.

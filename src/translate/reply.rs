@@ -149,7 +149,9 @@ fn append(to: &mut Option<String>, piece: Option<String>) {
 pub(super) fn finish_reason(reason: &str, has_tool_calls: bool) -> FinishReason {
     match reason.to_ascii_lowercase().as_str() {
         "length" | "max_tokens" => FinishReason::Length,
-        "content_filter" => FinishReason::ContentFilter,
+        // The others are Gemini's own, should one come through.
+        "content_filter" | "safety" | "prohibited_content" | "blocklist" | "spii"
+        | "recitation" => FinishReason::ContentFilter,
         "tool_calls" => FinishReason::ToolCalls,
         _ if has_tool_calls => FinishReason::ToolCalls,
         _ => FinishReason::Stop,
@@ -215,14 +217,7 @@ mod tests {
     use crate::translate::Dialect;
 
     fn translated(response: Value) -> Result<ChatCompletion, OciError> {
-        let meta = ReplyMeta {
-            id: "chatcmpl-1".to_owned(),
-            created: 7,
-            model: "m".to_owned(),
-            tool_id_seed: "s".to_owned(),
-            function_call: false,
-            dialect: Dialect::default(),
-        };
+        let meta = ReplyMeta::sample(Dialect::default());
         completion(
             serde_json::from_value(json!({"chatResponse": response})).unwrap(),
             &meta,
@@ -243,6 +238,7 @@ mod tests {
             ("TOOL_CALLS", false, ToolCalls),
             ("stop", true, ToolCalls),
             ("content_filter", true, ContentFilter),
+            ("SAFETY", false, ContentFilter),
             ("banana", false, Stop),
             ("banana", true, ToolCalls),
             ("", false, Stop),

@@ -7,17 +7,7 @@ use super::*;
 use crate::translate::{self, Dialect, Progress, ReplyMeta, StreamTranslator};
 
 fn translator(format: ApiFormat) -> StreamTranslator {
-    let meta = ReplyMeta {
-        id: "chatcmpl-1".to_owned(),
-        created: 7,
-        model: "m".to_owned(),
-        tool_id_seed: "s".to_owned(),
-        function_call: false,
-        dialect: Dialect {
-            format,
-            ..Dialect::default()
-        },
-    };
+    let meta = ReplyMeta::sample(format.into());
     StreamTranslator::new(meta, true, 1)
 }
 
@@ -215,14 +205,7 @@ fn a_tool_has_the_clients_name_on_the_way_back() {
             "tools": [{"type": "function", "function": {"name": "get-weather"}}]});
         let request = ChatRequest::parse(body.to_string().as_bytes()).unwrap();
         let target = ModelTarget::new("cohere.command-a-03-2025", Some(format));
-        let meta = ReplyMeta {
-            id: String::new(),
-            created: 0,
-            model: String::new(),
-            tool_id_seed: String::new(),
-            function_call: false,
-            dialect: Dialect::of(&request, &target),
-        };
+        let meta = ReplyMeta::sample(Dialect::of(&request, &target));
         let event = match format {
             ApiFormat::Cohere | ApiFormat::Generic => json!({"apiFormat": "COHERE",
                 "toolCalls": [{"name": "get_weather", "parameters": {}}], "finishReason": "COMPLETE"}),
