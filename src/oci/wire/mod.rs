@@ -25,19 +25,21 @@ pub(crate) enum ApiFormat {
     CohereV2,
 }
 
+/// What a model's id begins with, and what the model speaks: the first row that fits. All others speak GENERIC.
+/// Source: reference §4.
+const FORMATS: [(&str, ApiFormat); 3] = [
+    ("cohere.command-a-vision", ApiFormat::CohereV2),
+    ("cohere.command-a-reasoning", ApiFormat::CohereV2),
+    ("cohere.", ApiFormat::Cohere),
+];
+
 impl ApiFormat {
     /// The format of a model by its id; unknown vendors speak GENERIC. Of a dedicated endpoint the id says nothing, so
     /// it counts as GENERIC unless the configuration names another.
     pub(crate) fn of_model_id(id: &str) -> Self {
         let id = id.to_ascii_lowercase();
-        if id.starts_with("cohere.command-a-vision") || id.starts_with("cohere.command-a-reasoning")
-        {
-            Self::CohereV2
-        } else if id.starts_with("cohere.") {
-            Self::Cohere
-        } else {
-            Self::Generic
-        }
+        let row = FORMATS.iter().find(|(prefix, _)| id.starts_with(prefix));
+        row.map_or(Self::Generic, |(_, format)| *format)
     }
 
     /// As in a configuration and in `apiFormat`.
