@@ -80,6 +80,7 @@ impl Dispatch {
                 return outcome;
             }
             if repaired < MAX_REPAIRS
+                && first_started.elapsed() < self.settings.request_timeout
                 && let Some(lost) = self.repairs.learn(&model, &error, &mut job.request)
             {
                 // The same account again and at once: it was the request's fault, and that is mended.
