@@ -52,6 +52,7 @@ pub(crate) fn prepare() -> io::Result<Demo> {
             .map(|(_, model)| (*model).to_owned())
             .collect(),
         pace: DEMO_PACE,
+        strict: true,
         ..Options::default()
     })?;
     let directory = PrivateDirectory::create()?;

@@ -86,9 +86,10 @@ pub struct Options {
     pub pace: Duration,
     /// A loopback address; port 0 takes a free one.
     pub address: SocketAddr,
-    /// Grok's reasoning models refuse what xAI itself refuses: `presencePenalty`, `frequencyPenalty` and `stop`,
-    /// whatever their value; and all but three models refuse `reasoningEffort`. Nobody has seen OCI do so.
-    pub strict_xai: bool,
+    /// Refuse also what only the vendors themselves are known to refuse, though nobody has seen OCI do so: Grok's
+    /// reasoning models `presencePenalty`, `frequencyPenalty` and `stop`, whatever their value; all but three Groks, and
+    /// every Llama, `reasoningEffort`; Cohere's models that do not reason `thinking`.
+    pub strict: bool,
     /// Streams of the pretended models never come to their proper end: after the last event the connection stays open
     /// until the client closes it, as the service was seen to do.
     pub linger: bool,
@@ -124,7 +125,7 @@ impl Default for Options {
             models: models.map(str::to_owned).to_vec(),
             pace: Duration::ZERO,
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            strict_xai: false,
+            strict: false,
             linger: false,
         }
     }

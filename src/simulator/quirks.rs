@@ -26,14 +26,14 @@ pub(super) struct Refusal {
     pub(super) message: String,
 }
 
-/// `chat` is a `chatRequest` that the schema allows, for a model by its name. `strict_xai`: as `Options` has it.
-pub(super) fn refusal(model: &str, chat: &Value, strict_xai: bool) -> Option<Refusal> {
+/// `chat` is a `chatRequest` that the schema allows, for a model by its name. `strict`: as `Options` has it.
+pub(super) fn refusal(model: &str, chat: &Value, strict: bool) -> Option<Refusal> {
     wrong_format(model, chat).or_else(|| match Vendor::of(model) {
-        Vendor::Meta => meta(model, chat),
-        Vendor::Xai => xai(model, chat, strict_xai),
+        Vendor::Meta => meta(model, chat, strict),
+        Vendor::Xai => xai(model, chat, strict),
         Vendor::Google => google(chat),
         Vendor::OpenAi => openai(model, chat),
-        Vendor::Cohere => images(model, chat),
+        Vendor::Cohere => cohere(model, chat, strict),
         Vendor::GptOss | Vendor::Other => None,
     })
 }
@@ -87,18 +87,25 @@ fn wrong_format(model: &str, chat: &Value) -> Option<Refusal> {
     })
 }
 
-fn images(model: &str, chat: &Value) -> Option<Refusal> {
+fn cohere(model: &str, chat: &Value, strict: bool) -> Option<Refusal> {
     let is_image = |part: &Value| part.get("imageUrl").is_some();
     let with_image = |message: &Value| items(message, "content").any(is_image);
     let sees = model.contains("vision");
-    (!sees && items(chat, "messages").any(with_image))
-        .then(|| bad(format!("Model {model} does not support image input")))
+    if !sees && items(chat, "messages").any(with_image) {
+        return Some(bad(format!("Model {model} does not support image input")));
+    }
+    let reasons = model.starts_with("cohere.command-a-reasoning");
+    (strict && !reasons && chat.get("thinking").is_some())
+        .then(|| bad("invalid request: thinking is not supported by this model"))
 }
 
-fn meta(model: &str, chat: &Value) -> Option<Refusal> {
+fn meta(model: &str, chat: &Value, strict: bool) -> Option<Refusal> {
     let llama_3 = model.starts_with("meta.llama-3");
     if llama_3 && chat.get("isParallelToolCalls") == Some(&Value::Bool(true)) {
         return Some(unsupported(model, "isParallelToolCalls"));
+    }
+    if strict && chat.get("reasoningEffort").is_some() {
+        return Some(unsupported(model, "reasoningEffort"));
     }
     if let Some((keyword, _)) = keyword_in_tools(chat, &UNKNOWN_TO_META) {
         return Some(bad(format!(

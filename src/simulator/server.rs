@@ -220,7 +220,7 @@ fn default_answer(
         );
     };
     let plan = answer::plan(model, chat, &hex(&Sha256::digest(bytes)));
-    let refusal = quirks::refusal(model, chat, shared.strict_xai);
+    let refusal = quirks::refusal(model, chat, shared.strict);
     if let Some(refusal) = refusal.or_else(|| quirks::too_long(&plan)) {
         // A vendor's refusal comes through with a number for a code.
         let code = if refusal.status == 400 {

@@ -26,7 +26,7 @@ pub(super) struct Shared {
     pub(super) models: Vec<String>,
     /// Between two events of a stream.
     pub(super) pace: Duration,
-    pub(super) strict_xai: bool,
+    pub(super) strict: bool,
     pub(super) linger: bool,
     state: Mutex<State>,
     changed: Condvar,
@@ -65,7 +65,7 @@ impl Shared {
             keyring,
             models: options.models,
             pace: options.pace,
-            strict_xai: options.strict_xai,
+            strict: options.strict,
             linger: options.linger,
             state,
             changed,

@@ -147,6 +147,28 @@ fn grok_refuses_more_when_it_is_strict() {
 }
 
 #[test]
+fn strict_models_refuse_to_think_when_they_cannot() {
+    let strictly = |model: &str, chat: Value| {
+        check(model, &chat, "");
+        refusal(model, &chat, true)
+    };
+    let effort = || chat(json!({"reasoningEffort": "LOW"}));
+    let refused = strictly("meta.llama-4-maverick-17b", effort());
+    let message = "Model meta.llama-4-maverick-17b does not support parameter reasoningEffort";
+    assert_eq!(refused, Some(bad(message)));
+    assert_eq!(strictly(LLAMA, chat(json!({}))), None);
+    let thinking = || json!({"apiFormat": "COHEREV2", "thinking": {"type": "DISABLED"}});
+    let message = "invalid request: thinking is not supported by this model";
+    for model in ["cohere.command-a-03-2025", "cohere.command-a-vision"] {
+        assert_eq!(strictly(model, thinking()), Some(bad(message)));
+    }
+    for model in ["cohere.command-a-reasoning-08-2025", "ocid1.x"] {
+        assert_eq!(strictly(model, thinking()), None);
+    }
+    assert_eq!(strictly("ocid1.x", effort()), None);
+}
+
+#[test]
 fn schemas_of_tools_have_words_that_some_do_not_know() {
     let tool = |schema: Value| {
         chat(

@@ -89,7 +89,7 @@ fn a_wrong_request_is_refused_also_if_a_script_waits() {
 
 #[test]
 fn what_a_model_refuses_has_the_body_that_was_recorded() {
-    let simulator = start_with(|options| options.strict_xai = true);
+    let simulator = start_with(|options| options.strict = true);
     let mut client = Client::connect(&simulator);
     let recorded = |text: &str| (400, serde_json::from_str::<Value>(text).unwrap());
     let reply = client.chat(&request("xai.grok-4.20-multi-agent-0309", json!({})));
