@@ -29,7 +29,8 @@
 //! - `cohere.*` speaks COHERE, but COHEREV2 where the name has `command-a-vision` or `command-a-reasoning`, and both as
 //!   `cohere.command-a-03-2025`; a dedicated endpoint (a model whose name begins with `ocid1.`) all; others GENERIC;
 //! - `openai.*` (without gpt-oss) refuses `maxTokens`, and gpt-5 every `temperature` and `topP` but 1, with the vendor's
-//!   error in a string;
+//!   error in a string. So refuses gpt-5.6 `reasoningEffort` MINIMAL, and `tools` unless `reasoningEffort` is NONE;
+//!   gpt-5.4 and gpt-5.5 refuse `tools` if it is given and not NONE;
 //! - Llama 3 refuses `isParallelToolCalls: true`, and every Llama `$ref` in a tool's schema; it fails with 500 on an
 //!   assistant's turn with tool calls and empty content;
 //! - Gemini refuses `$ref` and `exclusiveMinimum` in a tool's schema, system messages behind others, and every turn

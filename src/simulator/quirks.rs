@@ -159,18 +159,53 @@ fn openai(model: &str, chat: &Value) -> Option<Refusal> {
     if !model.starts_with("openai.gpt-5") {
         return None;
     }
-    // The vendor's own error, with the vendor's own names, as a string in OCI's.
     let names = [("temperature", "temperature"), ("topP", "top_p")];
-    names.iter().find_map(|(name, theirs)| {
-        let value = chat.get(*name).filter(|value| value.as_f64() != Some(1.0))?;
+    let changed = names.iter().find_map(|(name, theirs)| {
+        let value = chat
+            .get(*name)
+            .filter(|value| value.as_f64() != Some(1.0))?;
         let message = format!(
             "Unsupported value: '{theirs}' does not support {value} with this model. \
              Only the default (1) value is supported."
         );
-        let error = json!({"error": {"message": message, "type": "invalid_request_error", "param": theirs,
-            "code": "unsupported_value"}});
-        Some(bad(error.to_string()))
-    })
+        Some(openai_error(&message, theirs, Some("unsupported_value")))
+    });
+    changed.or_else(|| gpt_effort(model, chat))
+}
+
+/// What the newer GPTs have against `reasoningEffort`, seen on gpt-5.6: that one thinks unless it is told not to, and
+/// takes no function tools then; those before it think only if they are told to.
+fn gpt_effort(model: &str, chat: &Value) -> Option<Refusal> {
+    let is_newest = model.starts_with("openai.gpt-5.6");
+    let before = ["openai.gpt-5.4", "openai.gpt-5.5"];
+    let is_newer = is_newest || before.iter().any(|known| model.starts_with(known));
+    let effort = chat.get("reasoningEffort").and_then(Value::as_str);
+    let effort = effort.unwrap_or(if is_newest { "MEDIUM" } else { "NONE" });
+    let param = "reasoning_effort";
+    if is_newest && effort == "MINIMAL" {
+        let message = "Unsupported value: 'reasoning_effort' does not support 'minimal' with this model. \
+                       Supported values are: 'none', 'low', 'medium', 'high', 'xhigh'.";
+        return Some(openai_error(message, param, Some("unsupported_value")));
+    }
+    if !is_newer || effort == "NONE" || items(chat, "tools").next().is_none() {
+        return None;
+    }
+    let name = model.trim_start_matches("openai.");
+    let advice = match is_newest {
+        true => "To use function tools, use /v1/responses or set reasoning_effort to 'none'.",
+        false => "Please use /v1/responses instead.",
+    };
+    let message = format!(
+        "Function tools with reasoning_effort are not supported for {name} in /v1/chat/completions. {advice}"
+    );
+    Some(openai_error(&message, param, None))
+}
+
+/// OpenAI's own error, with OpenAI's own names, as a string in OCI's.
+fn openai_error(message: &str, param: &str, code: Option<&str>) -> Refusal {
+    let error =
+        json!({"message": message, "type": "invalid_request_error", "param": param, "code": code});
+    bad(json!({ "error": error }).to_string())
 }
 
 fn google(chat: &Value) -> Option<Refusal> {

@@ -1,6 +1,10 @@
 //! What the models refuse.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may fail"
+)]
 
 use super::super::answer::plan;
 use super::*;
@@ -121,6 +125,46 @@ fn gpt_5_refuses_what_it_cannot_change_with_the_vendors_error_in_a_string() {
     let limit = chat(json!({"maxTokens": 5}));
     check("openai.gpt-4.1", &limit, "Use 'maxCompletionTokens'");
     check("openai.gpt-oss-120b", &limit, "");
+}
+
+#[test]
+fn the_newest_gpts_take_no_tools_while_they_think() {
+    let ask = |model: &str, effort: Option<&str>, tools: usize| {
+        let tools = vec![json!({"type": "FUNCTION", "name": "f"}); tools];
+        let mut chat = chat(json!({"tools": tools}));
+        if let Some(effort) = effort {
+            chat["reasoningEffort"] = json!(effort);
+        }
+        let refusal = refusal(&format!("openai.{model}"), &chat, false)?;
+        assert_eq!(refusal.status, 400);
+        let error: Value = serde_json::from_str(&refusal.message).unwrap();
+        assert_eq!(error["error"]["param"], "reasoning_effort");
+        Some(error)
+    };
+    let message = "Function tools with reasoning_effort are not supported for gpt-5.6 in /v1/chat/completions. \
+                   To use function tools, use /v1/responses or set reasoning_effort to 'none'.";
+    let error = json!({"error": {"message": message, "type": "invalid_request_error",
+        "param": "reasoning_effort", "code": null}});
+    assert_eq!(ask("gpt-5.6", None, 1), Some(error.clone()));
+    assert_eq!(ask("gpt-5.6", Some("LOW"), 1), Some(error));
+    for (model, effort, tools) in [
+        ("gpt-5.6", Some("NONE"), 1),
+        ("gpt-5.6", Some("LOW"), 0),
+        ("gpt-5.5", None, 1),
+        ("gpt-5.4", Some("NONE"), 1),
+        ("gpt-5.1", Some("MINIMAL"), 1),
+    ] {
+        assert_eq!(ask(model, effort, tools), None, "{model} {effort:?}");
+    }
+    let before = ask("gpt-5.4-mini", Some("LOW"), 1).unwrap();
+    let message = before["error"]["message"].as_str().unwrap();
+    assert!(
+        message.contains("for gpt-5.4-mini in")
+            && message.ends_with(". Please use /v1/responses instead."),
+        "{message}"
+    );
+    let minimal = ask("gpt-5.6", Some("MINIMAL"), 0).unwrap();
+    assert_eq!(minimal["error"]["code"], "unsupported_value");
 }
 
 #[test]
