@@ -1,6 +1,7 @@
 //! Decides what the pretended model answers to a checked request: a text, tool calls, JSON, how it ends and what it
-//! costs. A request in a format of Cohere's is read as the GENERIC one that asks the same. Pure and deterministic: the same request body gets the same answer. How the answer travels is `stream`'s
-//! and `server`'s business. Source of the shapes: reference §5, §7.
+//! costs. A request in a format of Cohere's is read as the GENERIC one that asks the same. Pure and deterministic: the
+//! same request body gets the same answer. How the answer travels is `stream`'s and `server`'s business. Source of the
+//! shapes: reference §5, §7.
 
 mod cohere;
 
@@ -22,6 +23,11 @@ const MAX_PARALLEL_CALLS: usize = 4;
 const MAX_TOKEN_CHARS: usize = 12;
 /// What a role, a tool and an attachment cost on top of their words.
 const TOKENS_PER_MESSAGE: usize = 4;
+
+/// What the names of models begin with that think when `reasoningEffort` says so, and show their thoughts; that think
+/// then and do not show them.
+const SHOWN: [&str; 2] = ["xai.grok-4.3", "openai.gpt-oss"];
+const UNSEEN: [&str; 2] = ["openai.gpt-5", "google.gemini-2.5"];
 
 /// Who made the model: the ways of answering differ. Source: reference §6.3, §7.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +63,7 @@ pub(super) struct Plan {
 }
 
 pub(super) struct Choice {
-    /// Tokens; joined they are the text.
+    /// Tokens; joined they are the text. Empty also if the model does not show what it thinks.
     pub(super) reasoning: Vec<String>,
     /// Before calls only from Cohere, which says what it is going to do.
     pub(super) text: Vec<String>,
@@ -76,6 +82,7 @@ pub(super) struct Call {
 /// Tokens: words, cut where they are long, and single Chinese characters.
 pub(super) struct Usage {
     pub(super) prompt: usize,
+    /// Without reasoning.
     pub(super) completion: usize,
     pub(super) reasoning: usize,
 }
@@ -110,17 +117,12 @@ impl Vendor {
 }
 
 impl Usage {
-    /// As OCI writes it. The total counts reasoning, which the completion does only with Cohere.
+    /// As OCI writes it. The total counts reasoning, which the completion does only with OpenAI and Cohere.
     pub(super) fn to_json(&self, vendor: Vendor) -> Value {
         let total = self.prompt + self.completion + self.reasoning;
         let completion = match vendor {
-            Vendor::Cohere => self.completion + self.reasoning,
-            Vendor::Meta
-            | Vendor::Xai
-            | Vendor::Google
-            | Vendor::GptOss
-            | Vendor::OpenAi
-            | Vendor::Other => self.completion,
+            Vendor::GptOss | Vendor::OpenAi | Vendor::Cohere => self.completion + self.reasoning,
+            Vendor::Meta | Vendor::Xai | Vendor::Google | Vendor::Other => self.completion,
         };
         let mut usage = json!({"completionTokens": completion, "promptTokens": self.prompt, "totalTokens": total});
         if let (Vendor::Xai, Some(usage)) = (vendor, usage.as_object_mut()) {
@@ -152,7 +154,7 @@ pub(super) fn plan(model: &str, chat: &Value, seed: &str) -> Plan {
         .and_then(Value::as_u64)
         .unwrap_or(1)
         .min(MAX_CHOICES);
-    let choices: Vec<_> = (0..usize::try_from(count).unwrap_or(1))
+    let mut choices: Vec<_> = (0..usize::try_from(count).unwrap_or(1))
         .map(|number| {
             choice(
                 vendor,
@@ -173,6 +175,11 @@ pub(super) fn plan(model: &str, chat: &Value, seed: &str) -> Plan {
             .sum(),
         reasoning: choices.iter().map(|choice| choice.reasoning.len()).sum(),
     };
+    if UNSEEN.iter().any(|known| model.starts_with(known)) {
+        choices
+            .iter_mut()
+            .for_each(|choice| choice.reasoning.clear());
+    }
     let log_probs = chat.get("logProbs").and_then(Value::as_u64).unwrap_or(0);
     Plan {
         vendor,
@@ -245,8 +252,10 @@ fn choice(
 fn reasons(model: &str, chat: &Value) -> bool {
     let effort = chat.get("reasoningEffort").and_then(Value::as_str);
     let thinking = chat.pointer("/thinking/type").and_then(Value::as_str);
+    let mut if_told = SHOWN.iter().chain(&UNSEEN);
     model.starts_with("xai.grok-3-mini")
-        || (model.starts_with("xai.grok-4.3") && effort.is_some_and(|effort| effort != "NONE"))
+        || (effort.is_some_and(|effort| effort != "NONE")
+            && if_told.any(|known| model.starts_with(known)))
         || (model.starts_with("cohere.command-a-reasoning") && thinking != Some("DISABLED"))
         || (is_dedicated(model) && thinking == Some("ENABLED"))
 }

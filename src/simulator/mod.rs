@@ -15,8 +15,10 @@
 //!   NONE, its arguments made from the tool's schema: one call for every city that the user names, two if the user says
 //!   "twice", one if `isParallelToolCalls` is false. After a tool's result it answers with a text about all results
 //!   since the user spoke;
-//! - `reasoningContent` from `xai.grok-3-mini*` always, from `xai.grok-4.3` when `reasoningEffort` is given; thoughts
-//!   from `cohere.command-a-reasoning*` unless `thinking` is DISABLED, from a dedicated endpoint if it is ENABLED.
+//! - `reasoningContent` from `xai.grok-3-mini*` always, from `xai.grok-4.3` and `openai.gpt-oss*` when `reasoningEffort`
+//!   is given and not NONE; `openai.gpt-5*` and `google.gemini-2.5*` then think unseen, which only the usage tells;
+//!   thoughts from `cohere.command-a-reasoning*` unless `thinking` is DISABLED, from a dedicated endpoint if it is
+//!   ENABLED.
 //!
 //! Streams are framed as the vendors' are: `[DONE]` from `meta.*` only, usage in an event of its own and only if asked,
 //! tool calls whole or in pieces. COHERE restates text and calls at the end, with text before calls; its last event

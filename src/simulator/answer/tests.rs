@@ -218,6 +218,8 @@ fn reasoning_comes_from_the_models_that_show_it() {
     };
     check("xai.grok-3-mini", &json!({}), true);
     check(GROK, &effort, true);
+    check("openai.gpt-oss-120b", &effort, true);
+    check("openai.gpt-oss-120b", &json!({}), false);
     check(GROK, &json!({}), false);
     check(GROK, &json!({"reasoningEffort": "NONE"}), false);
     check("meta.llama-3.3-70b-instruct", &effort, false);
@@ -237,6 +239,32 @@ fn reasoning_comes_from_the_models_that_show_it() {
         count("/totalTokens"),
         count("/promptTokens") + count("/completionTokens")
     );
+}
+
+#[test]
+fn unseen_thoughts_are_paid_for_and_count_against_the_newer_limit() {
+    let usage = |model: &str, more: Value| {
+        let plan = plan(model, &chat("why?", more), "00");
+        let choice = plan.choices.first().unwrap();
+        assert!(choice.reasoning.is_empty(), "{model}");
+        let usage = plan.usage.to_json(plan.vendor);
+        let count = |name: &str| usage.pointer(name).and_then(Value::as_u64).unwrap_or(0);
+        let unseen = count("/completionTokensDetails/reasoningTokens");
+        let beside = count("/totalTokens") - count("/promptTokens") - count("/completionTokens");
+        (choice.text.len(), unseen, beside)
+    };
+    for (model, all_in_completion) in [("openai.gpt-5", true), ("google.gemini-2.5-pro", false)] {
+        let (_, unseen, beside) = usage(model, json!({"reasoningEffort": "LOW"}));
+        assert!(unseen > 0);
+        assert_eq!(beside, if all_in_completion { 0 } else { unseen });
+        let tight = json!({"reasoningEffort": "LOW", "maxCompletionTokens": unseen + 2});
+        assert_eq!(usage(model, tight), (2, unseen, beside));
+        let tighter = json!({"reasoningEffort": "LOW", "maxCompletionTokens": 2});
+        let (text, unseen, _) = usage(model, tighter);
+        assert_eq!((text, unseen), (0, 2));
+        assert_eq!(usage(model, json!({"reasoningEffort": "NONE"})).1, 0);
+        assert_eq!(usage(model, json!({})).1, 0);
+    }
 }
 
 /// The same question with and without tools, in both of Cohere's formats.

@@ -172,6 +172,23 @@ fn tool_calls_are_framed_as_recorded() {
 }
 
 #[test]
+fn unseen_thoughts_are_told_by_the_usage_alone() {
+    for model in ["openai.gpt-5", GEMINI] {
+        let chat = json!({"messages": [], "reasoningEffort": "HIGH"});
+        let reply = whole(&plan(model, &chat, "00"), &chat, model, "");
+        let stream = streamed(model, "hm", json!({"reasoningEffort": "HIGH"}), true);
+        assert!(!stream.contains("reasoningContent"), "{stream}");
+        assert!(!reply.to_string().contains("reasoningContent"), "{reply}");
+        let last = parse(&stream).pop().unwrap();
+        let streamed = last.pointer("/usage/completionTokensDetails/reasoningTokens");
+        let whole = "/chatResponse/usage/completionTokensDetails/reasoningTokens";
+        for count in [streamed, reply.pointer(whole)] {
+            assert!(count.and_then(Value::as_u64) > Some(0), "{stream}");
+        }
+    }
+}
+
+#[test]
 fn every_event_has_a_role_and_padding_and_the_first_one_is_empty() {
     let events = parse(&streamed(GROK, "hm", json!({}), true));
     let (usage, messages) = events.split_last().unwrap();
