@@ -7,6 +7,7 @@ mod cohere;
 
 use serde_json::{Value, json};
 
+use super::failures::Failure;
 use super::prose::{self, Topic};
 use super::sample::{self, Hint};
 use super::schema::items;
@@ -50,6 +51,8 @@ pub(super) enum Finish {
     StopString,
     Length,
     ToolCalls,
+    /// The prompt is not to be answered; only COHERE tells it so.
+    Filtered,
 }
 
 pub(super) struct Plan {
@@ -59,6 +62,8 @@ pub(super) struct Plan {
     /// Alternatives of every token that are asked for, the token itself included; 0: none.
     pub(super) log_probs: usize,
     pub(super) choices: Vec<Choice>,
+    /// What the user wants to see instead.
+    pub(super) failure: Option<Failure>,
     pub(super) usage: Usage,
 }
 
@@ -112,6 +117,18 @@ impl Vendor {
             (Self::Google, Finish::ToolCalls) | (_, Finish::Stop | Finish::StopString) => "stop",
             (_, Finish::Length) => "length",
             (_, Finish::ToolCalls) => "tool_calls",
+            (_, Finish::Filtered) => "content_filter",
+        }
+    }
+}
+
+impl Choice {
+    fn filtered() -> Self {
+        Self {
+            reasoning: Vec::new(),
+            text: Vec::new(),
+            calls: Vec::new(),
+            finish: Finish::Filtered,
         }
     }
 }
@@ -149,21 +166,25 @@ pub(super) fn plan(model: &str, chat: &Value, seed: &str) -> Plan {
     };
     let chat = cohere.as_ref().unwrap_or(chat);
     let question = question(chat);
+    let failure = Failure::asked_for(&question);
+    let has_reason_for_filter = chat.get("apiFormat") == Some(&json!("COHERE"));
+    let is_filtered = has_reason_for_filter && failure == Some(Failure::Filter);
     let count = chat
         .get("numGenerations")
         .and_then(Value::as_u64)
         .unwrap_or(1)
         .min(MAX_CHOICES);
     let mut choices: Vec<_> = (0..usize::try_from(count).unwrap_or(1))
-        .map(|number| {
-            choice(
+        .map(|number| match is_filtered {
+            true => Choice::filtered(),
+            false => choice(
                 vendor,
                 model,
                 chat,
                 &question,
                 &format!("{number:x}{seed}"),
                 number,
-            )
+            ),
         })
         .collect();
     let tokens_of = |call: &Call| tokens(&call.arguments).len() + tokens(&call.name).len();
@@ -186,6 +207,7 @@ pub(super) fn plan(model: &str, chat: &Value, seed: &str) -> Plan {
         id: seed.chars().take(ID_CHARS).collect(),
         log_probs: usize::try_from(log_probs.min(MAX_LOG_PROBS)).unwrap_or(0),
         choices,
+        failure,
         usage,
     }
 }

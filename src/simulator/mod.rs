@@ -26,6 +26,11 @@
 //! "merged" makes history and finish one event, "split" two (as they are with tool calls), "undivided" leaves out the
 //! deltas. COHEREV2 restates nothing.
 //!
+//! A user can ask for a failure, to see how a client shows it; the vendor's own error comes then:
+//! - "simulate throttling": 429 with `Retry-After`; "simulate a long prompt": 400; "simulate a fault": 500;
+//! - "simulate a filter": 400, from `xai.*` 403, in COHERE an answer without text whose `finishReason` is ERROR_TOXIC;
+//! - "simulate a broken stream": the connection ends after a few events, a whole answer is as usual.
+//!
 //! # What it refuses
 //! A prompt longer than the context: Grok's and Gemini's has a million tokens, Cohere's 256 000, others' 128 000. Then:
 //! - `cohere.*` speaks COHERE, but COHEREV2 where the name has `command-a-vision` or `command-a-reasoning`, and both as
@@ -42,6 +47,7 @@
 mod account;
 mod answer;
 mod connection;
+mod failures;
 mod prose;
 mod quirks;
 mod sample;

@@ -23,7 +23,22 @@ const WITH_EFFORT: [&str; 3] = [
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub(super) status: u16,
+    pub(super) code: &'static str,
     pub(super) message: String,
+    /// Seconds.
+    pub(super) retry_after: Option<u32>,
+}
+
+impl Refusal {
+    /// Something broke at OCI's or the vendor's.
+    pub(super) fn fault() -> Self {
+        Self {
+            status: 500,
+            code: "InternalServerError",
+            message: "Internal server error".to_owned(),
+            retry_after: None,
+        }
+    }
 }
 
 /// `chat` is a `chatRequest` that the schema allows, for a model by its name. `strict`: as `Options` has it.
@@ -45,19 +60,50 @@ pub(super) fn too_long(plan: &Plan) -> Option<Refusal> {
         Vendor::Cohere => 256_000,
         Vendor::Meta | Vendor::GptOss | Vendor::OpenAi | Vendor::Other => 128_000,
     };
-    let tokens = plan.usage.prompt;
-    (tokens > most).then(|| {
-        bad(format!(
-            "This model's maximum context length is {most} tokens. However, your messages resulted in {tokens} tokens. \
-             Please reduce the length of the messages."
-        ))
-    })
+    let (prompt, completion) = (plan.usage.prompt, plan.usage.completion);
+    (prompt > most).then(|| long_prompt(plan.vendor, most, prompt, completion))
 }
 
-fn bad(message: impl Into<String>) -> Refusal {
+/// The vendor's words for a prompt that is longer than its model's context. All numbers are tokens.
+pub(super) fn long_prompt(
+    vendor: Vendor,
+    most: usize,
+    prompt: usize,
+    completion: usize,
+) -> Refusal {
+    let openai = || {
+        format!(
+            "This model's maximum context length is {most} tokens. However, your messages resulted in {prompt} tokens. \
+             Please reduce the length of the messages."
+        )
+    };
+    match vendor {
+        Vendor::OpenAi => openai_error(&openai(), "messages", Some("context_length_exceeded")),
+        Vendor::GptOss | Vendor::Other => bad(openai()),
+        Vendor::Xai => bad(format!(
+            "This model's maximum prompt length is {most} but the request contains {prompt} tokens."
+        )),
+        Vendor::Google => bad(format!(
+            "The input token count ({prompt}) exceeds the maximum number of tokens allowed ({most})."
+        )),
+        Vendor::Meta => bad(format!(
+            "This model's maximum context length is {most} tokens. However, you requested {} tokens ({prompt} in the \
+             messages, {completion} in the completion). Please reduce the length of the messages or completion.",
+            prompt + completion
+        )),
+        Vendor::Cohere => bad(format!(
+            "too many tokens: total number of tokens in the prompt cannot exceed {most} - received {prompt}."
+        )),
+    }
+}
+
+/// A vendor's refusal comes through with a number for a code.
+pub(super) fn bad(message: impl Into<String>) -> Refusal {
     Refusal {
         status: 400,
+        code: "400",
         message: message.into(),
+        retry_after: None,
     }
 }
 
@@ -117,10 +163,7 @@ fn meta(model: &str, chat: &Value, strict: bool) -> Option<Refusal> {
         message.get("toolCalls").is_some() && message.get("content").is_some() && !speaks
     };
     // Seen live as a NullPointerException.
-    items(chat, "messages").any(empty_turn).then(|| Refusal {
-        status: 500,
-        message: "Internal server error".to_owned(),
-    })
+    items(chat, "messages").any(empty_turn).then(Refusal::fault)
 }
 
 fn xai(model: &str, chat: &Value, strict: bool) -> Option<Refusal> {
@@ -202,7 +245,7 @@ fn gpt_effort(model: &str, chat: &Value) -> Option<Refusal> {
 }
 
 /// OpenAI's own error, with OpenAI's own names, as a string in OCI's.
-fn openai_error(message: &str, param: &str, code: Option<&str>) -> Refusal {
+pub(super) fn openai_error(message: &str, param: &str, code: Option<&str>) -> Refusal {
     let error =
         json!({"message": message, "type": "invalid_request_error", "param": param, "code": code});
     bad(json!({ "error": error }).to_string())

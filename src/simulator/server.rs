@@ -1,6 +1,6 @@
 //! The simulator's front: accepts connections, a thread for each, and answers what comes in as OCI does: endpoints,
 //! statuses, error bodies, keep-alive. What the signature, the schema and the model say is decided by the modules
-//! `verify`, `schema` and `answer`. Source: reference §1.2, §1.3, §6, §8.
+//! `verify`, `schema`, `quirks`, `answer` and `failures`. Source: reference §1.2, §1.3, §6, §8.
 
 use std::io;
 use std::net::{TcpListener, TcpStream};
@@ -17,6 +17,7 @@ use time::macros::format_description;
 use super::Recorded;
 use super::answer::{self, Vendor};
 use super::connection::{Connection, Incoming, Request, find};
+use super::failures::{self, Failure};
 use super::quirks;
 use super::schema;
 use super::script::{LAST_CHUNK, Played, chunk, play};
@@ -220,16 +221,15 @@ fn default_answer(
         );
     };
     let plan = answer::plan(model, chat, &hex(&Sha256::digest(bytes)));
-    let refusal = quirks::refusal(model, chat, shared.strict);
-    if let Some(refusal) = refusal.or_else(|| quirks::too_long(&plan)) {
-        // A vendor's refusal comes through with a number for a code.
-        let code = if refusal.status == 400 {
-            "400"
-        } else {
-            "InternalServerError"
-        };
-        let body = error_body(code, &refusal.message);
-        return refuse(connection, refusal.status, &body, id);
+    let refusal = quirks::refusal(model, chat, shared.strict)
+        .or_else(|| quirks::too_long(&plan))
+        .or_else(|| failures::refusal(&plan));
+    if let Some(refusal) = refusal {
+        let seconds = refusal.retry_after.as_ref().map(u32::to_string);
+        let headers = seconds.map(|seconds| ("retry-after".to_owned(), seconds));
+        let body = error_body(refusal.code, &refusal.message);
+        write_reply(connection, refusal.status, headers.as_slice(), body, id)?;
+        return Ok(After::KeepAlive);
     }
     if chat.get("isStream") != Some(&Value::Bool(true)) {
         let body = stream::whole(&plan, chat, asked, &now_rfc_3339());
@@ -241,9 +241,17 @@ fn default_answer(
         ("transfer-encoding".to_owned(), "chunked".to_owned()),
     ];
     connection.write(reply_head(200, &headers, id).as_bytes())?;
-    for event in stream::events(&plan, chat) {
+    let is_broken = plan.failure == Some(Failure::BrokenStream);
+    let mut events = stream::events(&plan, chat);
+    if is_broken {
+        events = failures::before_break(events);
+    }
+    for event in events {
         connection.pause(shared.pace)?;
         connection.write(&chunk(event.as_bytes()))?;
+    }
+    if is_broken {
+        return Ok(After::Close);
     }
     if shared.linger {
         connection.hang();

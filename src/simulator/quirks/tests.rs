@@ -41,7 +41,9 @@ fn result(id: &str) -> Value {
 fn check(model: &str, chat: &Value, expected: &str) {
     match refusal(model, chat, false) {
         None => assert_eq!(expected, "", "{model} {chat}"),
-        Some(Refusal { status, message }) => {
+        Some(Refusal {
+            status, message, ..
+        }) => {
             assert!(
                 !expected.is_empty() && message.contains(expected),
                 "{model} {chat}: {message}"
@@ -282,6 +284,10 @@ fn a_prompt_can_be_longer_than_the_context() {
         "{why}"
     );
     assert_eq!(too_long(&plan(GROK, &generic, "00")), None);
+    let limited = chat(json!({"messages": [user(&long)], "maxTokens": 7}));
+    let why = too_long(&plan(LLAMA, &limited, "00")).unwrap().message;
+    let counted = "you requested 128012 tokens (128005 in the messages, 7 in the completion)";
+    assert!(why.contains(counted), "{why}");
     let cohere = json!({"apiFormat": "COHERE", "message": long, "preambleOverride": long});
     let command = "cohere.command-a-03-2025";
     assert!(too_long(&plan(command, &cohere, "00")).is_some());

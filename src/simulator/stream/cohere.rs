@@ -161,6 +161,7 @@ fn finish(plan: &Plan, chat: &Value) -> Value {
     let stops = items(chat, "stopSequences").count() > 0;
     match choice(plan).map(|choice| choice.finish) {
         Some(Finish::Length) => json!("MAX_TOKENS"),
+        Some(Finish::Filtered) => json!("ERROR_TOXIC"),
         Some(Finish::Stop | Finish::StopString | Finish::ToolCalls) if stops => Value::Null,
         Some(Finish::Stop | Finish::StopString | Finish::ToolCalls) => json!("COMPLETE"),
         None => json!("ERROR"),
@@ -173,6 +174,7 @@ fn finish_v2(finish: Finish) -> &'static str {
         Finish::StopString => "STOP_SEQUENCE",
         Finish::Length => "MAX_TOKENS",
         Finish::ToolCalls => "TOOL_CALL",
+        Finish::Filtered => "ERROR",
     }
 }
 

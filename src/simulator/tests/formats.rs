@@ -116,7 +116,11 @@ fn what_a_model_refuses_has_the_body_that_was_recorded() {
     long["chatRequest"]["message"] = json!("word ".repeat(256_001));
     let reply = client.chat(&long);
     assert_eq!((reply.status, &reply.json()["code"]), (400, &json!("400")));
-    assert!(reply.text().contains("maximum context length"));
+    assert!(
+        reply
+            .text()
+            .contains("tokens in the prompt cannot exceed 256000")
+    );
 }
 
 #[test]
@@ -134,4 +138,41 @@ fn a_lingering_stream_stays_open_after_its_last_event() {
     assert!(simulator.wait_for(|simulator| simulator.active_calls() == 0, DEADLINE));
     let reply = Client::connect(&simulator).chat(&cohere(json!({})));
     assert_eq!((reply.status, reply.complete), (200, true));
+}
+
+#[test]
+fn a_user_can_ask_for_failures_in_every_format() {
+    let simulator = start_with(|_| {});
+    let mut client = Client::connect(&simulator);
+    let grok = |question: &str, more: Value| {
+        let mut body = request("xai.grok-4.3", more);
+        body["chatRequest"]["messages"][0]["content"][0]["text"] = json!(question);
+        body
+    };
+    let reply = client.chat(&grok("Simulate throttling!", json!({"isStream": true})));
+    assert_eq!((reply.status, reply.header("retry-after")), (429, "2"));
+    assert_eq!(reply.json()["code"], "TooManyRequests");
+    let reply = client.chat(&grok("simulate a filter", json!({})));
+    assert_eq!((reply.status, &reply.json()["code"]), (403, &json!("403")));
+
+    let filter = json!({"message": "simulate a filter"});
+    let reply = client.chat(&cohere(filter.clone())).json();
+    assert_eq!(reply["chatResponse"]["finishReason"], "ERROR_TOXIC");
+    assert_eq!(reply["chatResponse"]["text"], "");
+    let mut streamed = cohere(filter);
+    streamed["chatRequest"]["isStream"] = json!(true);
+    let reply = client.chat(&streamed);
+    assert_eq!((reply.status, reply.complete), (200, true));
+    assert!(reply.text().contains("\"finishReason\":\"ERROR_TOXIC\""));
+
+    let broken = "simulate a broken stream";
+    assert_eq!(client.chat(&grok(broken, json!({}))).status, 200);
+    let streamed = json!({"message": broken, "isStream": true});
+    for body in [grok(broken, json!({"isStream": true})), cohere(streamed)] {
+        let mut client = Client::connect(&simulator);
+        let reply = client.chat(&body);
+        assert_eq!((reply.status, reply.complete), (200, false));
+        assert!(reply.text().contains("You") && !reply.text().contains("finishReason"));
+        assert!(client.is_at_end());
+    }
 }
