@@ -16,13 +16,15 @@ const DEMO_ACCOUNTS: usize = 1;
 /// Pause between two words of a streamed answer: about as fast as one reads.
 const DEMO_PACE: Duration = Duration::from_millis(45);
 /// Clients' names for the models, and OCI's: one of each family that answers in its own way.
-const DEMO_MODELS: [(&str, &str); 6] = [
+const DEMO_MODELS: [(&str, &str); 8] = [
     ("grok-4.3", "xai.grok-4.3"),
     ("llama-3.3-70b", "meta.llama-3.3-70b-instruct"),
     ("gemini-2.5-flash", "google.gemini-2.5-flash"),
     ("gpt-oss-120b", "openai.gpt-oss-120b"),
+    ("gpt-5.6", "openai.gpt-5.6"),
     ("command-a", "cohere.command-a-03-2025"),
     ("command-a-reasoning", "cohere.command-a-reasoning-08-2025"),
+    ("command-a-vision", "cohere.command-a-vision-07-2025"),
 ];
 const CONFIG_FILE: &str = "config.conf";
 
@@ -84,7 +86,7 @@ impl Demo {
         &self.config_path
     }
 
-    /// What to show: the key, and three commands to paste. `base_url` is the proxy's, with or without `/v1`.
+    /// What to show: how to see errors, the key, and three commands to paste. `base_url` is the proxy's, with or without `/v1`.
     pub(crate) fn banner(&self, base_url: &str) -> String {
         let base = base_url.trim_end_matches('/');
         let base = base.strip_suffix("/v1").unwrap_or(base);
@@ -95,6 +97,8 @@ impl Demo {
             format!("{base}/v1/chat/completions {header} -H 'Content-Type: application/json'");
         format!(
             "This is a demo: the answers come from a simulator of OCI on this machine, no account is needed.\n\
+             To see errors, ask a model to \"simulate throttling\" (or \"a long prompt\", \"a filter\", \"a fault\", \
+             \"a broken stream\").\n\
              API key: {key}\n\
              \n\
              curl {base}/v1/models {header}\n\
@@ -197,7 +201,8 @@ mod tests {
         let config = fs::read_to_string(demo.config_path()).unwrap();
         assert!(config.contains(&format!("endpoint = {}\n", demo._simulator.endpoint())));
         assert!(config.contains(&format!("api_key = {}\n", demo.api_key)));
-        assert!(config.contains("gpt-oss-120b = openai.gpt-oss-120b\n"));
+        assert!(config.contains("gpt-oss-120b = openai.gpt-oss-120b\ngpt-5.6 = openai.gpt-5.6\n"));
+        assert!(config.ends_with("command-a-vision = cohere.command-a-vision-07-2025\n"));
         assert_eq!(demo.api_key.len(), 32);
         let directory = demo.config_path().parent().unwrap().to_owned();
         let pem = fs::read_to_string(directory.join("DEMO_1.pem")).unwrap();
@@ -224,6 +229,7 @@ mod tests {
             banner.contains("curl -N http://127.0.0.1:8080/v1/chat/completions -H"),
             "{banner}"
         );
+        assert!(banner.contains("\"simulate throttling\""), "{banner}");
         drop(demo);
         assert!(!directory.exists());
     }

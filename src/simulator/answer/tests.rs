@@ -210,6 +210,19 @@ fn attachments_are_noticed_and_choices_differ() {
 }
 
 #[test]
+fn a_cohere_model_for_vision_sees_the_image() {
+    let image = json!({"type": "IMAGE_URL", "imageUrl": {"url": "data:image/png;base64,AAAA"}});
+    let content = json!([{"type": "TEXT", "text": "what is it?"}, image]);
+    let chat = json!({"apiFormat": "COHEREV2", "messages": [{"role": "USER", "content": content}]});
+    let text = first("cohere.command-a-vision-07-2025", &chat).text;
+    let text = text.concat();
+    assert!(
+        text.starts_with("I can see that you attached 1 image. You asked: \"what is it?\""),
+        "{text}"
+    );
+}
+
+#[test]
 fn reasoning_comes_from_the_models_that_show_it() {
     let effort = json!({"reasoningEffort": "HIGH"});
     let check = |model, more: &Value, expected: bool| {
