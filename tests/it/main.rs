@@ -27,3 +27,4 @@ mod smoke;
 mod start;
 mod stream;
 mod tidy;
+mod vendor_errors;

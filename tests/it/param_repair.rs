@@ -1,8 +1,11 @@
 //! A parameter that OCI refuses is left out, told, and remembered.
 
-use serde_json::json;
+use std::time::Duration;
 
-use crate::harness::{Proxy, simulator};
+use ociai_proxy::simulator::{Options, Simulator};
+use serde_json::{Value, json};
+
+use crate::harness::{Proxy, account, config, simulator};
 
 #[test]
 fn a_refused_parameter_is_left_out_once_and_remembered_for_the_model() {
@@ -53,4 +56,71 @@ fn a_refused_parameter_is_left_out_of_a_stream_too() {
     assert_eq!(dropped, "temperature, top_p");
     assert_eq!(answer.events().last().map(String::as_str), Some("[DONE]"));
     assert_eq!(simulator.total_requests(), 3);
+}
+
+/// For each model what is asked for beside the question, and what the model's vendor does not take of it, in the order in
+/// which it says so.
+fn demands() -> [(&'static str, Value, &'static str, u64); 5] {
+    let tools = json!([{ "type": "function", "function": { "name": "get_weather" } }]);
+    [
+        (
+            "xai.grok-4.3",
+            json!({ "presence_penalty": 0.1, "frequency_penalty": 0.1, "stop": ["END"], "temperature": 0.3 }),
+            "presence_penalty, frequency_penalty, stop",
+            3,
+        ),
+        (
+            "meta.llama-4-maverick-17b-128e-instruct-fp8",
+            json!({ "reasoning_effort": "low", "temperature": 0.3 }),
+            "reasoning_effort",
+            1,
+        ),
+        (
+            "openai.gpt-5.6",
+            json!({ "tools": tools, "max_tokens": 500 }),
+            "reasoning_effort",
+            1,
+        ),
+        (
+            "openai.gpt-5.4",
+            json!({ "tools": tools, "reasoning_effort": "high", "temperature": 0.3 }),
+            "temperature, reasoning_effort",
+            2,
+        ),
+        (
+            "cohere.command-a-vision-07-2025",
+            json!({ "reasoning_effort": "low", "temperature": 0.3 }),
+            "reasoning_effort",
+            1,
+        ),
+    ]
+}
+
+#[test]
+fn each_vendor_s_refusals_cost_one_call_each_and_only_once() {
+    let simulator = Simulator::start(Options {
+        accounts: vec![account()],
+        models: demands().map(|(model, ..)| model.to_owned()).to_vec(),
+        pace: Duration::ZERO,
+        strict: true,
+        ..Options::default()
+    })
+    .unwrap();
+    let lines = demands().map(|(model, ..)| format!("{model} = {model}\n"));
+    let proxy = Proxy::with_config(&(config(&simulator.endpoint(), "") + &lines.concat()));
+    for (model, demands, lost, refusals) in demands() {
+        for (stream, calls) in [(false, refusals + 1), (true, 1), (false, 1)] {
+            let mut asked = demands.clone();
+            asked["model"] = json!(model);
+            asked["stream"] = json!(stream);
+            asked["messages"] = json!([{ "role": "user", "content": "The weather in Paris?" }]);
+            let before = simulator.total_requests();
+            let answer = proxy.chat(&asked);
+            assert_eq!(answer.status, 200, "{model}: {}", answer.text());
+            assert_eq!(answer.header("x-ociai-dropped-params"), Some(lost));
+            assert_eq!(simulator.total_requests() - before, calls, "{model}");
+            let calls_tools = answer.text().contains("\"name\":\"get_weather\"");
+            assert_eq!(calls_tools, demands.get("tools").is_some(), "{model}");
+        }
+    }
 }
