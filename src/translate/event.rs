@@ -63,7 +63,14 @@ impl Listener {
 pub(super) fn whole(response: ChatResponse, dialect: &Dialect) -> Result<Response, OciError> {
     let names = || dialect.names.clone();
     let heard = match response {
-        ChatResponse::Generic(response) => return Ok(response),
+        ChatResponse::Generic(response) => {
+            let reasons = response.choices.iter();
+            let mut reasons = reasons.map(|choice| choice.finish_reason.as_deref());
+            return match reasons.find_map(failed) {
+                Some(error) => Err(error),
+                None => Ok(response),
+            };
+        }
         ChatResponse::Cohere(answer) => cohere::answer::Listener::new(names()).hear(answer),
         ChatResponse::CohereV2(answer) => coherev2::answer::Listener::new(names()).hear(answer),
     }?;
@@ -86,6 +93,15 @@ pub(super) fn whole(response: ChatResponse, dialect: &Dialect) -> Result<Respons
     })
 }
 
+/// A finish reason that is no end but a failure; it must not look whole.
+fn failed(reason: Option<&str>) -> Option<OciError> {
+    let failed = reason.is_some_and(|reason| reason.eq_ignore_ascii_case("error"));
+    failed.then(|| OciError::Event {
+        code: None,
+        message: "the model stopped with an error".to_owned(),
+    })
+}
+
 fn generic(event: Event) -> Result<Heard, OciError> {
     let (said, message) = match event.message {
         Some(TextOr::Object(message)) => (None, Some(message)),
@@ -93,7 +109,8 @@ fn generic(event: Event) -> Result<Heard, OciError> {
         None => (None, None),
     };
     let says_more = message.is_some() || event.finish_reason.is_some();
-    if let Some(error) = failure(event.error, said, event.code, says_more) {
+    let error = failure(event.error, said, event.code, says_more);
+    if let Some(error) = error.or_else(|| failed(event.finish_reason.as_deref())) {
         return Err(error);
     }
     let mut answer = grounding::with_sources(message, event.grounding_metadata);

@@ -7,7 +7,7 @@ use crate::oci::wire::generic::{
 };
 
 /// Citations of one answer. Each searches its place in the text again.
-const MAX_CITATIONS: usize = 256;
+pub(super) const MAX_CITATIONS: usize = 256;
 
 /// One citation for each stretch of `text` and source that it rests on, then the sources that no stretch rests on, which
 /// have no place.
@@ -45,7 +45,7 @@ pub(super) fn citations(metadata: GroundingMetadata, text: &str) -> Vec<Annotati
     citations
 }
 
-/// An event of a stream with its sources: once each, without places, as the text that they are in has gone out already.
+/// An event of a stream with its sources, without places, as the text that they are in has gone out already.
 pub(super) fn with_sources(
     message: Option<Answer>,
     metadata: Option<GroundingMetadata>,

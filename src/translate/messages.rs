@@ -10,6 +10,7 @@ use crate::openai::message::{
 use super::BadRequest;
 use super::quirks::Quirks;
 use super::repair::{self, Turn};
+use super::tools::NO_ARGUMENTS;
 
 /// Repaired first, so that calls have ids and each result has the id of its call.
 pub(super) fn messages(
@@ -99,7 +100,7 @@ fn called_function(function: CalledFunction, path: &str) -> Result<wire::ToolCal
         id: None,
         name: name.ok_or_else(|| BadRequest::invalid(format!("{path}.name"), "is missing"))?,
         // What no arguments are in JSON; models that parse them fail on the empty string.
-        arguments: arguments.unwrap_or_else(|| "{}".to_owned()),
+        arguments: arguments.unwrap_or_else(|| NO_ARGUMENTS.to_owned()),
     })
 }
 

@@ -1,6 +1,8 @@
 //! A whole answer in OpenAI's words, and what streams share with it: finish reasons, usage, annotations.
 //! Source: reference §5 and §10.2.
 
+use std::collections::HashSet;
+
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -16,7 +18,7 @@ use super::ReplyMeta;
 use super::event;
 use super::grounding;
 use super::logprobs::logprobs;
-use super::tools::MadeUpIds;
+use super::tools::{MadeUpIds, NO_ARGUMENTS};
 
 /// Errors: [`OciError::Broken`] for an answer without a choice, [`OciError::Event`] for one that says that it failed.
 pub(crate) fn completion(result: ChatResult, meta: &ReplyMeta) -> Result<ChatCompletion, OciError> {
@@ -70,8 +72,13 @@ fn choice(from: wire::Choice, at: u32, seed: &str) -> Choice {
         choice: index,
     };
     let calls = from.message.tool_calls.into_iter().enumerate();
+    let mut used = HashSet::new();
     let tool_calls: Vec<_> = calls
-        .filter_map(|(at, call)| tool_call(at, call, &ids))
+        .filter_map(|(at, mut call)| {
+            // The client's results name their calls by the ids: a second call of the same id gets another.
+            call.id = call.id.filter(|id| used.insert(id.clone()));
+            tool_call(at, call, &ids)
+        })
         .collect();
     let finish_reason = finish_reason(
         from.finish_reason.as_deref().unwrap_or_default(),
@@ -107,8 +114,8 @@ fn tool_call(at: usize, call: wire::AnswerToolCall, ids: &MadeUpIds<'_>) -> Opti
             name: call.name?,
             arguments: call
                 .arguments
-                .filter(|arguments| !arguments.is_empty())
-                .unwrap_or_else(|| "{}".to_owned()),
+                .filter(|arguments| !arguments.trim_ascii().is_empty())
+                .unwrap_or_else(|| NO_ARGUMENTS.to_owned()),
         },
         id: call.id.unwrap_or_else(|| ids.id(at)),
         r#type: "function",
@@ -296,6 +303,24 @@ mod tests {
             completion.choices[0].message.content.as_deref(),
             Some("bare")
         );
+    }
+
+    #[test]
+    fn calls_with_one_id_get_two_and_blank_arguments_are_json() {
+        let call = json!({"id": "a", "name": "f", "arguments": " "});
+        let message = json!({"toolCalls": [call, call]});
+        let completion = translated(json!({"choices": [{"message": message}]})).unwrap();
+        let calls = &completion.choices[0].message.tool_calls;
+        assert_eq!(calls.len(), 2);
+        assert_eq!(calls[0].id, "a");
+        assert_ne!(calls[1].id, "a");
+        assert!(calls.iter().all(|call| call.function.arguments == "{}"));
+    }
+
+    #[test]
+    fn an_error_for_a_finish_reason_is_one() {
+        let response = json!({"choices": [{"message": {"content": "a"}, "finishReason": "error"}]});
+        assert!(matches!(translated(response), Err(OciError::Event { .. })));
     }
 
     #[test]

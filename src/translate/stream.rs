@@ -5,14 +5,17 @@
 //! A finish reason is never invented: a stream that ends without one is broken, unless its format has told otherwise
 //! that the answer is complete.
 
+use std::collections::HashSet;
+
 use crate::oci::error::OciError;
 use crate::oci::wire::generic::{Answer, AnswerToolCall, LogProbs};
-use crate::openai::chat::{FinishReason, MAX_CHOICES, Usage};
+use crate::openai::chat::{Annotation, FinishReason, MAX_CHOICES, Usage};
 use crate::openai::chunk::{ChatChunk, Delta};
 
 use super::ReplyMeta;
 use super::chunks::ChunkHead;
 use super::event::Listener;
+use super::grounding::MAX_CITATIONS;
 use super::logprobs::logprobs;
 use super::reply::{Spoken, annotations, finish_reason, usage};
 use super::tools::{MAX_TOOL_CALLS, MadeUpIds, ToolCalls};
@@ -31,6 +34,8 @@ pub(crate) struct StreamTranslator {
     /// Finish events that named no choice while several were open, in order of arrival; see [`Self::settle_unnamed`].
     unnamed: Vec<String>,
     usage: Option<Usage>,
+    /// The usage came where nothing follows it.
+    usage_was_last: bool,
     /// The answer is complete although no reason says so; see `Heard`.
     complete: bool,
     done: bool,
@@ -52,9 +57,20 @@ struct ChoiceState {
     started: bool,
     finished: bool,
     tools: ToolCalls,
+    /// At most [`MAX_CITATIONS`].
+    cited: Vec<Annotation>,
 }
 
 impl ChoiceState {
+    /// Whether it is said for the first time: Gemini says its sources again with each event that has any.
+    fn cites(&mut self, annotation: &Annotation) -> bool {
+        let is_new = self.cited.len() < MAX_CITATIONS && !self.cited.contains(annotation);
+        if is_new {
+            self.cited.push(annotation.clone());
+        }
+        is_new
+    }
+
     fn is_open(&self) -> bool {
         self.started && !self.finished
     }
@@ -72,6 +88,7 @@ impl StreamTranslator {
             choices: Vec::new(),
             unnamed: Vec::new(),
             usage: None,
+            usage_was_last: false,
             complete: false,
             done: false,
             ended: false,
@@ -100,6 +117,9 @@ impl StreamTranslator {
                 heard.logprobs,
                 &mut chunks,
             )?;
+            // A choice may have its own usage, with other choices to come.
+            self.usage_was_last |=
+                self.expected == 1 && heard.usage.is_some() && heard.finish_reason.is_some();
             if let Some(reason) = heard.finish_reason {
                 let named = heard.index.is_some();
                 self.finish_choice(index, named, reason, &mut chunks);
@@ -110,6 +130,7 @@ impl StreamTranslator {
         if let Some(from) = heard.usage {
             self.usage = Some(usage(from));
             if only_usage {
+                self.usage_was_last = true;
                 // Usage comes after all finish events, so that no other choice can be meant by now.
                 self.settle_unnamed(&mut chunks);
             }
@@ -128,7 +149,7 @@ impl StreamTranslator {
         match (
             finished > 0 && !open,
             finished >= self.expected,
-            self.usage.is_some() || self.done,
+            self.usage_was_last || self.done,
         ) {
             (false, _, _) | (true, false, false) => Progress::Open,
             (true, true, false) => Progress::Finished,
@@ -237,7 +258,8 @@ impl StreamTranslator {
             };
             chunks.push(head.delta(index, delta, None));
         }
-        let annotations = annotations(message.annotations);
+        let mut annotations = annotations(message.annotations);
+        annotations.retain(|annotation| choice.cites(annotation));
         if !annotations.is_empty() {
             let delta = Delta {
                 annotations,
@@ -249,7 +271,10 @@ impl StreamTranslator {
             seed: tool_id_seed,
             choice: index,
         };
-        for (position, entry) in calls {
+        let mut ids_here = HashSet::new();
+        for (position, mut entry) in calls {
+            // Two calls with one id are two, where one event has both.
+            entry.id = entry.id.filter(|id| ids_here.insert(id.clone()));
             let delta = choice
                 .tools
                 .push(position, entry, &ids)
@@ -311,6 +336,9 @@ impl StreamTranslator {
             return;
         };
         choice.finished = true;
+        for delta in choice.tools.finish() {
+            chunks.extend(self.head.tool_call(number(at), delta));
+        }
         let reason: FinishReason = finish_reason(reason, !choice.tools.is_empty());
         chunks.push(self.head.finish(number(at), reason));
     }

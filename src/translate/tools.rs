@@ -11,6 +11,9 @@ use crate::openai::chunk::{FunctionDelta, ToolCallDelta};
 /// Calls of one choice; what comes beyond is refused. OCI takes 128 tools, and nobody calls each twice.
 pub(super) const MAX_TOOL_CALLS: usize = 256;
 
+/// The arguments of a call that has none.
+pub(super) const NO_ARGUMENTS: &str = "{}";
+
 /// Hex digits of a made-up id, as long as OpenAI's own: clients check the length of what they send back.
 const ID_DIGITS: usize = 24;
 
@@ -75,7 +78,8 @@ impl ToolCalls {
         match (known, &id, &name) {
             (Some(number), _, _) => {
                 self.open.insert(position, number);
-                Ok(self.append(number, name, arguments))
+                let announced = id.is_some() || name.is_some();
+                Ok(self.append(number, announced, name, arguments))
             }
             // A fragment of nothing: there is no call to append it to, and no name to make one of.
             (None, None, None) => Ok(None),
@@ -96,6 +100,27 @@ impl ToolCalls {
         let goes_on =
             !call.arguments.is_complete() && call.name.as_deref().is_none_or(|known| known == name);
         if goes_on { open } else { None }
+    }
+
+    /// Deltas that make JSON of the arguments that never came: of a call without arguments vendors write nothing, and
+    /// clients parse what they have put together.
+    pub(super) fn finish(&mut self) -> Vec<ToolCallDelta> {
+        let numbered = self.calls.iter_mut().enumerate();
+        let blank = numbered.filter(|(_, call)| call.arguments.is_blank());
+        blank
+            .map(|(number, call)| {
+                call.arguments.push(NO_ARGUMENTS);
+                ToolCallDelta {
+                    index: index(number),
+                    id: None,
+                    r#type: None,
+                    function: FunctionDelta {
+                        name: None,
+                        arguments: NO_ARGUMENTS.to_owned(),
+                    },
+                }
+            })
+            .collect()
     }
 
     fn start(
@@ -131,12 +156,13 @@ impl ToolCalls {
     fn append(
         &mut self,
         number: usize,
+        announced: bool,
         name: Option<String>,
         arguments: Option<String>,
     ) -> Option<ToolCallDelta> {
         let call = self.calls.get_mut(number)?;
-        // A whole call announced again brings its arguments again.
-        let again = name.is_some() && call.arguments.is_complete();
+        // A whole call announced again, by its name or its id, brings its arguments again.
+        let again = announced && call.arguments.is_complete();
         let arguments = arguments.filter(|_| !again).unwrap_or_default();
         let name = name.filter(|_| call.name.is_none());
         if name.is_none() && arguments.is_empty() {
@@ -165,10 +191,12 @@ struct JsonScan {
     in_string: bool,
     escaped: bool,
     complete: bool,
+    begun: bool,
 }
 
 impl JsonScan {
     fn push(&mut self, piece: &str) {
+        self.begun |= !piece.trim_ascii().is_empty();
         for byte in piece.bytes() {
             self.push_byte(byte);
         }
@@ -193,6 +221,11 @@ impl JsonScan {
 
     fn is_complete(&self) -> bool {
         self.complete
+    }
+
+    /// Nothing but white space so far.
+    fn is_blank(&self) -> bool {
+        !self.begun
     }
 }
 

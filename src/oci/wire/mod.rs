@@ -3,6 +3,7 @@
 
 use std::str::FromStr;
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::value::RawValue;
 
@@ -138,14 +139,20 @@ impl Default for ChatResponse {
     }
 }
 
-/// In the format that it says it has; without a word, or with an unknown one, GENERIC. Read twice rather than into a
-/// tree: an answer may be megabytes, and the first reading keeps nothing.
+/// In the format that it says it has; without a word, or with an unknown one, the one whose fields it has, else GENERIC.
+/// Read twice rather than into a tree: an answer may be megabytes, and the first reading keeps nothing.
 fn chat_response<'de, D: Deserializer<'de>>(from: D) -> Result<ChatResponse, D::Error> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Tag {
         #[serde(default, deserialize_with = "lenient::text")]
         api_format: Option<String>,
+        #[serde(default)]
+        choices: Option<IgnoredAny>,
+        #[serde(default)]
+        text: Option<IgnoredAny>,
+        #[serde(default)]
+        message: Option<IgnoredAny>,
     }
 
     let raw = Box::<RawValue>::deserialize(from)?;
@@ -153,8 +160,13 @@ fn chat_response<'de, D: Deserializer<'de>>(from: D) -> Result<ChatResponse, D::
         return Ok(ChatResponse::default());
     }
     let tag: Tag = serde_json::from_str(raw.get()).map_err(de::Error::custom)?;
-    let format = tag.api_format.and_then(|word| word.parse().ok());
-    let response = match format.unwrap_or_default() {
+    let named = tag.api_format.and_then(|word| word.parse().ok());
+    let format = named.unwrap_or(match (tag.choices, tag.text, tag.message) {
+        (None, Some(_), _) => ApiFormat::Cohere,
+        (None, None, Some(_)) => ApiFormat::CohereV2,
+        (Some(_), _, _) | (None, None, None) => ApiFormat::Generic,
+    });
+    let response = match format {
         ApiFormat::Generic => serde_json::from_str(raw.get()).map(ChatResponse::Generic),
         ApiFormat::Cohere => serde_json::from_str(raw.get()).map(ChatResponse::Cohere),
         ApiFormat::CohereV2 => serde_json::from_str(raw.get()).map(ChatResponse::CohereV2),
@@ -212,6 +224,18 @@ mod tests {
                 ApiFormat::Generic,
             ),
             (r#"{"chatResponse":{"apiFormat":7}}"#, ApiFormat::Generic),
+            (
+                r#"{"chatResponse":{"text":"x","finishReason":"COMPLETE"}}"#,
+                ApiFormat::Cohere,
+            ),
+            (
+                r#"{"chatResponse":{"message":{"content":[]}}}"#,
+                ApiFormat::CohereV2,
+            ),
+            (
+                r#"{"chatResponse":{"choices":[],"text":"x"}}"#,
+                ApiFormat::Generic,
+            ),
             (r#"{"chatResponse":null}"#, ApiFormat::Generic),
             (r#"{"chatResponse":["COHERE"]}"#, ApiFormat::Generic),
             ("{}", ApiFormat::Generic),

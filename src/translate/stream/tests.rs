@@ -197,3 +197,118 @@ fn log_probabilities_ride_with_their_text() {
     let logprobs = chunks[1].choices[0].logprobs.as_ref().unwrap();
     assert_eq!(logprobs.content[0].top_logprobs.len(), 1);
 }
+
+/// All chunks of a stream that ends well, as JSON.
+fn all_chunks(choices: u32, events: &[Value]) -> Vec<Value> {
+    let mut translator = translator(choices);
+    let mut chunks = Vec::new();
+    for event in events {
+        chunks.extend(translator.push(&event.to_string()).unwrap());
+    }
+    chunks.extend(translator.finish().unwrap());
+    let json = |chunk| serde_json::to_value(chunk).unwrap();
+    chunks.iter().map(json).collect()
+}
+
+fn calls(entries: Value) -> Value {
+    json!({"index": 0, "message": {"role": "ASSISTANT", "toolCalls": entries}})
+}
+
+#[test]
+fn a_call_without_arguments_ends_as_json() {
+    for entry in [
+        json!({"type": "FUNCTION", "id": "a", "name": "f"}),
+        json!({"type": "FUNCTION", "id": "a", "name": "f", "arguments": ""}),
+        json!({"type": "FUNCTION", "id": "a", "name": "f", "arguments": " \n"}),
+    ] {
+        let chunks = all_chunks(
+            1,
+            &[calls(json!([entry])), json!({"finishReason": "tool_calls"})],
+        );
+        let deltas = chunks.iter().filter_map(|chunk| {
+            chunk["choices"][0]["delta"]["tool_calls"][0]["function"]["arguments"].as_str()
+        });
+        assert_eq!(deltas.collect::<String>().trim_start(), "{}", "{entry}");
+        let reasons = chunks
+            .iter()
+            .map(|chunk| &chunk["choices"][0]["finish_reason"]);
+        assert_eq!(reasons.last(), Some(&json!("tool_calls")));
+    }
+}
+
+#[test]
+fn two_calls_with_one_id_in_one_event_are_two() {
+    let entry = |city: &str| json!({"id": "a", "name": "f", "arguments": json!({"city": city}).to_string()});
+    let chunks = all_chunks(
+        1,
+        &[
+            calls(json!([entry("Paris"), entry("Rome")])),
+            json!({"finishReason": "stop"}),
+        ],
+    );
+    let calls: Vec<_> = chunks
+        .iter()
+        .filter_map(|chunk| chunk["choices"][0]["delta"]["tool_calls"].get(0))
+        .collect();
+    assert_eq!(calls.len(), 2, "{calls:?}");
+    assert_eq!(calls[0]["id"], "a");
+    assert_ne!(calls[1]["id"], "a");
+    assert_eq!(calls[1]["index"], 1);
+}
+
+#[test]
+fn usage_of_one_choice_does_not_end_the_others() {
+    use Progress::{Complete, Finished, Open};
+    let mut first_ends = finish(Some(0));
+    first_ends["usage"] = usage_event()["usage"].take();
+    check_progress(
+        2,
+        &[
+            (text(0, "a"), Open),
+            (first_ends, Open),
+            (text(1, "b"), Open),
+            (finish(Some(1)), Finished),
+            (usage_event(), Complete),
+        ],
+    );
+    // What a delta counts is not the last word.
+    let mut counted = text(0, "a");
+    counted["usage"] = json!({"promptTokens": 1, "completionTokens": 1});
+    check_progress(
+        1,
+        &[
+            (counted, Open),
+            (finish(None), Finished),
+            (usage_event(), Complete),
+        ],
+    );
+}
+
+#[test]
+fn sources_that_are_told_again_are_told_once() {
+    let grounded = |uris: &[&str]| {
+        let sources: Vec<_> = uris
+            .iter()
+            .map(|uri| json!({"web": {"uri": uri}}))
+            .collect();
+        let mut event = text(0, "x");
+        event["groundingMetadata"] = json!({"groundingChunks": sources});
+        event
+    };
+    let chunks = all_chunks(1, &[grounded(&["a"]), grounded(&["a", "b"]), finish(None)]);
+    let cited: Vec<_> = chunks
+        .iter()
+        .filter_map(|chunk| chunk["choices"][0]["delta"]["annotations"].as_array())
+        .flatten()
+        .map(|annotation| annotation["url_citation"]["url"].clone())
+        .collect();
+    assert_eq!(cited, ["a", "b"]);
+}
+
+#[test]
+fn a_finish_that_is_an_error_is_no_end() {
+    let mut translator = translator(1);
+    translator.push(&text(0, "a").to_string()).unwrap();
+    let error = translator.push(r#"{"finishReason":"ERROR"}"#).unwrap_err();
+    assert!(matches!(error, OciError::Event { .. }), "{error:?}");
+}

@@ -154,6 +154,15 @@ fn an_id_announced_again_goes_on_with_its_call() {
 }
 
 #[test]
+fn a_whole_call_told_again_is_told_once() {
+    let whole = ("a", "f", "{\"x\":1}");
+    check(
+        &[&[whole], &[whole], &[("a", "", "{\"x\":1}")]],
+        &[(0, "a", "f", "{\"x\":1}")],
+    );
+}
+
+#[test]
 fn a_name_repeated_on_fragments_without_id_is_the_same_call() {
     check(
         &[
