@@ -1,6 +1,6 @@
 //! A stream of server-sent events to one client: each event one chunk and one `write`, on its way at once. Ends in one of
-//! three ways: [`EventStream::finish`] (whole), [`EventStream::fail`] (an error event and no proper end), or dropped
-//! (cut). Only the first lets the client's connection live on.
+//! three ways: [`EventStream::finish`] (whole), [`EventStream::fail`] (an error event for its end), or dropped (cut, without
+//! an end). Only the first lets the client's connection live on.
 
 use std::io::{self, Write as _};
 use std::sync::Arc;
@@ -69,16 +69,22 @@ impl EventStream {
         if !self.ticket.complete() {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
-        let end: &[u8] = if self.chunked { b"0\r\n\r\n" } else { b"" };
-        self.write(&text, end, now)
+        self.write(&text, self.end(), now)
     }
 
-    /// One error event, then the end of the connection: no `[DONE]`, no last chunk.
+    /// One error event and no `[DONE]`, then the ends of the body and of the connection. The event says that the answer is
+    /// not whole. A body without its end would say so too, but Node.js throws away what it has not handed on of such a
+    /// body: the last text, and the error.
     pub(crate) fn fail(mut self, error: &ApiError, now: Instant) {
         let mut text = Vec::new();
         push_event(&mut text, &error.to_json());
         // If the client left too, there is nobody to tell.
-        let _ = self.write(&text, b"", now);
+        let _ = self.write(&text, self.end(), now);
+    }
+
+    /// Of the body.
+    fn end(&self) -> &'static [u8] {
+        if self.chunked { b"0\r\n\r\n" } else { b"" }
     }
 
     fn write(&mut self, text: &[u8], end: &[u8], now: Instant) -> io::Result<()> {
@@ -182,14 +188,14 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_stream_has_neither_done_nor_a_last_chunk() {
+    fn a_failed_stream_ends_without_done_and_its_connection_with_it() {
         let t0 = Instant::now();
         let (events, ticket, wire) = stream(true, t0);
         events.fail(&ApiError::internal(), t0);
         let sent = text(&wire);
         assert!(sent.contains("data: {\"error\":{"), "{sent}");
         assert!(
-            !sent.contains("[DONE]") && !sent.contains("0\r\n\r\n"),
+            !sent.contains("[DONE]") && sent.ends_with("\r\n0\r\n\r\n"),
             "{sent}"
         );
         assert!(!ticket.is_whole());

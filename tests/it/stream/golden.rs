@@ -96,10 +96,8 @@ fn play(
         "{name} {how}"
     );
     let ends_well = golden.last().is_some_and(|event| event == "[DONE]");
-    assert_eq!(
-        answer.whole, ends_well,
-        "{name} {how}: only a whole stream has a last chunk"
-    );
+    // A failed one as well: its error event would be lost to a client that waits for the rest.
+    assert!(answer.whole, "{name} {how}: the body has an end");
     if !ends_well {
         assert_eq!(client.rest(), b"", "{name} {how}: the connection ends");
     }
