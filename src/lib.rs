@@ -22,8 +22,9 @@
 //! repeated after the commit; a truncated answer never looks whole; every wait, buffer, queue and thread has a bound with
 //! a name; a secret is never shown.
 //!
-//! Map: `cli` argv, `config` the file, `logger` the log, `life` signals and limits, `names` the newtypes, `accounts` what
-//! an account is set to, `openai` what clients speak, `simulator` a fake OCI for `-demo` and the tests, `demo` the demo.
+//! Map: `cli` argv, `config` the file, `logger` the log, `life` signals and limits, `names` the newtypes, `json` a forgiving
+//! reader, `accounts` what an account is set to, `openai` what clients speak, `simulator` a fake OCI for `-demo` and the
+//! tests, `demo` the demo.
 
 mod accounts;
 mod api;
@@ -32,6 +33,7 @@ mod config;
 mod demo;
 mod dispatch;
 mod http;
+mod json;
 mod life;
 mod logger;
 mod names;

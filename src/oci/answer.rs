@@ -8,6 +8,8 @@ use std::time::{Duration, Instant, SystemTime};
 use ureq::http::{HeaderMap, Response, header};
 use ureq::{Body, BodyReader};
 
+use crate::json;
+
 use super::call::{Call, one_line};
 use super::error::{OciError, status_error};
 use super::exchange::BUFFER_BYTES;
@@ -151,7 +153,7 @@ fn read_whole(mut incoming: Incoming, mut bytes: Vec<u8>) -> Result<ChatResult, 
         return Err(OciError::Broken { why });
     }
     // serde_json's own message may quote the answer.
-    serde_json::from_slice(&bytes).map_err(|error| OciError::Broken {
+    json::read(&bytes).map_err(|error| OciError::Broken {
         why: format!(
             "the answer is not the JSON expected of a chat call (line {}, column {})",
             error.line(),

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::error::Category;
 use serde_json::{Map, Number, Value};
 
+use crate::json;
+
 use super::error::ApiError;
 use super::fields;
 use super::message::{Content, Message};
@@ -199,7 +201,15 @@ impl ChatRequest {
             let message = "the body is not a chat request: expected an object";
             return Err(ApiError::invalid_request(message, None));
         }
-        let request: Self = serde_json::from_slice(body).map_err(|error| explain(body, &error))?;
+        let request: Self = match serde_json::from_slice(body) {
+            Ok(request) => request,
+            Err(error) => match json::with_whole_characters(body) {
+                Some(body) => {
+                    serde_json::from_slice(&body).map_err(|error| explain(&body, &error))?
+                }
+                None => return Err(explain(body, &error)),
+            },
+        };
         request.check()?;
         Ok(request)
     }

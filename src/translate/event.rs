@@ -4,6 +4,7 @@
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
+use crate::json;
 use crate::oci::error::OciError;
 use crate::oci::wire::generic::{
     Answer, AnswerToolCall, Choice, ErrorBody, Event, LogProbs, Response, Usage,
@@ -153,7 +154,7 @@ pub(super) fn failure(
 fn parse<T: DeserializeOwned>(event: &str) -> Result<T, OciError> {
     // A struct can be read from a list too, which no event is.
     let parsed = if event.starts_with('{') {
-        serde_json::from_str(event).ok()
+        json::read(event.as_bytes()).ok()
     } else {
         None
     };

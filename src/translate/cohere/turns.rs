@@ -9,6 +9,7 @@ use std::collections::{HashMap, VecDeque};
 
 use serde_json::{Map, Value};
 
+use crate::json;
 use crate::oci::wire::cohere as wire;
 use crate::oci::wire::generic;
 use crate::translate::BadRequest;
@@ -156,7 +157,7 @@ impl OpenCalls {
 
 /// Models write arguments that are no JSON object now and then; such a text is kept whole, under one key.
 fn parameters(arguments: String) -> Map<String, Value> {
-    match serde_json::from_str(&arguments) {
+    match json::read(arguments.as_bytes()) {
         Ok(Value::Object(parameters)) => parameters,
         Ok(_) | Err(_) => Map::from_iter([("arguments".to_owned(), Value::String(arguments))]),
     }

@@ -1,0 +1,108 @@
+//! Reads JSON that has halves of characters in it. JavaScript cuts strings by UTF-16 units, and what it cuts in the middle
+//! of a character it writes as an escape without its other half: clients send that, models say it, and serde_json takes
+//! neither. Every room may use this; it knows nothing of what is read.
+
+use serde::de::DeserializeOwned;
+
+/// An escape: `\u` and four hex digits.
+const ESCAPE_BYTES: usize = 6;
+
+/// As `serde_json::from_slice`, but a half of a character becomes U+FFFD. Costs nothing where there is none.
+///
+/// # Errors
+/// What serde_json says of the text with whole characters, which has the places of the text as it was.
+pub(crate) fn read<T: DeserializeOwned>(json: &[u8]) -> serde_json::Result<T> {
+    serde_json::from_slice(json).or_else(|error| match with_whole_characters(json) {
+        Some(json) => serde_json::from_slice(&json),
+        None => Err(error),
+    })
+}
+
+/// The text with each escaped half of a character replaced, as long as before; `None` if there is none.
+pub(crate) fn with_whole_characters(json: &[u8]) -> Option<Vec<u8>> {
+    let mut halves = Vec::new();
+    let mut at = 0;
+    while let Some(found) = json
+        .get(at..)
+        .and_then(|rest| rest.iter().position(|byte| *byte == b'\\'))
+    {
+        at += found;
+        at += match (unit(json, at), unit(json, at + ESCAPE_BYTES)) {
+            (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => 2 * ESCAPE_BYTES,
+            (Some(0xD800..=0xDFFF), _) => {
+                halves.push(at);
+                ESCAPE_BYTES
+            }
+            (Some(_), _) => ESCAPE_BYTES,
+            // Another escape; the second byte of `\\` begins none.
+            (None, _) => 2,
+        };
+    }
+    if halves.is_empty() {
+        return None;
+    }
+    let mut whole = json.to_vec();
+    for half in halves {
+        if let Some(escape) = whole.get_mut(half..half + ESCAPE_BYTES) {
+            escape.copy_from_slice(br"\ufffd");
+        }
+    }
+    Some(whole)
+}
+
+/// The UTF-16 unit that an escape at this place stands for.
+fn unit(json: &[u8], at: usize) -> Option<u16> {
+    let escape = json.get(at..at.checked_add(ESCAPE_BYTES)?)?;
+    let digits = std::str::from_utf8(escape.strip_prefix(br"\u")?).ok()?;
+    // A sign is no digit, but the parser takes one.
+    let hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    hex.then(|| u16::from_str_radix(digits, 16).ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test")]
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn halves_of_characters_are_replaced_and_nothing_else() {
+        for (json, expected) in [
+            (r#""cut \ud83d""#, "cut \u{fffd}"),
+            (r#""\udE00 cut""#, "\u{fffd} cut"),
+            (r#""\ud83d\ud83d\ude00""#, "\u{fffd}😀"),
+            (r#""\ud83d\n""#, "\u{fffd}\n"),
+            (r#""\ud83d\u0041""#, "\u{fffd}A"),
+            (r#""\\ud83d \ud83d""#, "\\ud83d \u{fffd}"),
+            (r#""\\\ud83d""#, "\\\u{fffd}"),
+            (r#""😀 \ud83d\ude00 \" \\""#, "😀 😀 \" \\"),
+        ] {
+            let read: Value = read(json.as_bytes()).unwrap();
+            assert_eq!(read, expected, "{json}");
+        }
+        for same in [
+            r#""\\ud83d""#,
+            r#""\ud83d\ude00""#,
+            r#""\u00e9 \uD7FF \uE000""#,
+            r#"{"a":1}"#,
+            "",
+            "\\",
+        ] {
+            assert_eq!(with_whole_characters(same.as_bytes()), None, "{same}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_stays_none() {
+        for json in [
+            r#""\ud83d"#,
+            r#"{"a":"\ud83d",}"#,
+            r#""\ud8"#,
+            r#""\u+123""#,
+            "\\u",
+        ] {
+            assert!(read::<Value>(json.as_bytes()).is_err(), "{json}");
+        }
+    }
+}
