@@ -1,7 +1,12 @@
-"""The cases of one program: each is run, none stops the others, and the last line counts them."""
+"""The cases of one program: each is run, none stops the others, and the last line counts them.
+
+A case may fill cells of the README's table of clients, for the model that it is run with. What was filled is appended to
+the file that the environment variable CELLS names, for table.py: client, cell and model, with tabs between.
+"""
 
 import concurrent.futures
 import inspect
+import os
 import signal
 import sys
 import time
@@ -17,13 +22,19 @@ class Skipped(Exception):
     """The case does not apply; the text says why."""
 
 
-def case(*arguments):
-    """Runs the function, once with each argument if there are any. Its name, as words, says what must hold."""
+# What each case fills: function, cells.
+cells_of = {}
+
+
+def case(*arguments, cells=()):
+    """Runs the function, once with each argument if there are any. Its name, as words, says what must hold. With `cells`
+    every argument is a model, or a tuple that begins with one."""
 
     def register(function):
         cases.extend((function, (argument,)) for argument in arguments)
         if not arguments:
             cases.append((function, ()))
+        cells_of[function] = cells
         return function
 
     return register
@@ -61,16 +72,38 @@ def report(program, name, problem):
         print(problem, flush=True)
 
 
+class Filled:
+    """The cells of one program: one is filled for a model when all cases that fill it passed, none of them skipped."""
+
+    def __init__(self):
+        self.cells = {}
+
+    def note(self, function, arguments, passed):
+        for cell in cells_of[function]:
+            model = arguments[0][0] if isinstance(arguments[0], tuple) else arguments[0]
+            self.cells[cell, model] = self.cells.get((cell, model), True) and passed
+
+    def write(self, program):
+        if "CELLS" not in os.environ:
+            return
+        with open(os.environ["CELLS"], "a", encoding="utf-8") as file:
+            file.writelines(f"{program}\t{cell}\t{model}\n" for (cell, model), passed in self.cells.items() if passed)
+
+
 def run_all(program, at_once=AT_ONCE):
-    """Runs the registered cases, prints a line for each and the count, and exits with 1 if one failed."""
+    """Runs the registered cases, prints a line for each and the count, and exits with 1 if one failed. `program` is the
+    client and its version."""
     passed = failed = 0
+    filled = Filled()
     with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
-        running = {pool.submit(run_one, *each): name_of(*each) for each in cases}
+        running = {pool.submit(run_one, *each): each for each in cases}
         for done in concurrent.futures.as_completed(running):
             problem = done.result()
             passed += problem is None
             failed += isinstance(problem, str)
-            report(program, running[done], problem)
+            report(program, name_of(*running[done]), problem)
+            filled.note(*running[done], problem is None)
+    filled.write(program)
     print(f"{passed} passed, {failed} failed", flush=True)
     sys.exit(1 if failed else 0)
 
