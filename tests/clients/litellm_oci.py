@@ -35,6 +35,9 @@ def user(content):
 
 
 def completion(model, messages, **extra):
+    if model.startswith("openai.gpt-5") and "tools" in extra:
+        # It calls tools only without thinking.
+        extra |= {"reasoning_effort": "none", "allowed_openai_params": ["reasoning_effort"]}
     known = {f"oci_{key}": account[key] for key in ("user", "fingerprint", "tenancy", "region")}
     known["oci_key_file"] = os.path.join(os.path.dirname(demo_config), account["key_file"])
     known["oci_compartment_id"] = account["tenancy"]

@@ -24,6 +24,8 @@ with open(demo_config, encoding="utf-8") as file:
     MODELS = [line.split(" = ")[1].strip() for line in file.read().split("[MODELS]\n")[1].splitlines() if " = " in line]
 GENERIC = [model for model in MODELS if not model.startswith("cohere.")]
 GROK = next(model for model in GENERIC if model.startswith("xai."))
+# OpenAI's own models, which name the limit of an answer otherwise, and of which some call tools only without thinking.
+GPT = [model for model in GENERIC if model.startswith("openai.gpt-5")]
 
 
 def signer(**other):
@@ -59,8 +61,11 @@ def user(content):
     return [m.UserMessage(content=text(content))]
 
 
-def generic(messages, **options):
-    return m.GenericChatRequest(messages=messages, max_tokens=500, **options)
+def generic(model, messages, **options):
+    limit = "max_completion_tokens" if model in GPT else "max_tokens"
+    if model in GPT and "tools" in options:
+        options["reasoning_effort"] = "NONE"
+    return m.GenericChatRequest(messages=messages, **{limit: 500}, **options)
 
 
 def tools():
@@ -82,18 +87,22 @@ def whole_text(response):
 
 def streamed_text(pieces):
     parts = [part for piece in pieces for part in (piece.get("message") or {}).get("content") or []]
-    return "".join(part["text"] for part in parts)
+    return "".join(part.get("text", "") for part in parts)
+
+
+def streamed_calls(pieces):
+    return [call for piece in pieces for call in (piece.get("message") or {}).get("toolCalls") or []]
 
 
 @case(*GENERIC)
 def a_stream_says_what_a_whole_answer_says(model):
-    response = chat(model, generic(user("Hello!")))
+    response = chat(model, generic(model, user("Hello!")))
     assert said(response).finish_reason.lower() in ("stop", "complete"), response.data
     usage = response.data.chat_response.usage
     assert usage.total_tokens == usage.prompt_tokens + usage.completion_tokens > 0, usage
     assert response.data.model_id == model and response.data.chat_response.time_created
     options = m.StreamOptions(is_include_usage=True)
-    pieces = events(chat(model, generic(user("Hello!"), is_stream=True, stream_options=options)))
+    pieces = events(chat(model, generic(model, user("Hello!"), is_stream=True, stream_options=options)))
     assert len(pieces) > 3 and streamed_text(pieces) == whole_text(response), pieces
     assert sum("finishReason" in piece for piece in pieces) == 1, pieces
     assert [piece["usage"]["totalTokens"] for piece in pieces if "usage" in piece][-1] == usage.total_tokens
@@ -102,7 +111,7 @@ def a_stream_says_what_a_whole_answer_says(model):
 @case(*GENERIC)
 def tools_are_called_and_their_results_are_used(model):
     messages = user(COMPARE)
-    choice = said(chat(model, generic(messages, tools=tools())))
+    choice = said(chat(model, generic(model, messages, tools=tools())))
     calls = choice.message.tool_calls
     # Gemini says that it stopped.
     assert choice.finish_reason.lower() in ("tool_calls", "stop"), choice
@@ -114,32 +123,62 @@ def tools_are_called_and_their_results_are_used(model):
     results = [m.ToolMessage(tool_call_id=call.id, content=text(weather(city))) for call, city in zip(calls, CITIES)]
     if not model.startswith("google."):
         messages += [m.AssistantMessage(tool_calls=calls), *results]
-        check_results(whole_text(chat(model, generic(messages, tools=tools()))))
+        check_results(whole_text(chat(model, generic(model, messages, tools=tools()))))
         return
     # Gemini wants each call with its result behind it.
     for call, result in zip(calls, results):
         messages += [m.AssistantMessage(tool_calls=[call]), result]
-    assert weather(CITIES[-1]) in whole_text(chat(model, generic(messages, tools=tools())))
+    assert weather(CITIES[-1]) in whole_text(chat(model, generic(model, messages, tools=tools())))
 
 
 @case(*GENERIC)
 def tools_are_called_in_a_stream(model):
-    pieces = events(chat(model, generic(user("The weather in Tokyo?"), tools=tools(), is_stream=True)))
-    calls = [call for piece in pieces for call in (piece.get("message") or {}).get("toolCalls") or []]
+    pieces = events(chat(model, generic(model, user("The weather in Tokyo?"), tools=tools(), is_stream=True)))
+    calls = streamed_calls(pieces)
     assert [call["name"] for call in calls if call.get("name")] == ["get_weather"], calls
     assert json.loads("".join(call.get("arguments") or "" for call in calls)) == {"city": "Tokyo"}
+
+
+@case(*GPT)
+def parallel_calls_in_a_stream_all_have_the_first_place(model):
+    pieces = events(chat(model, generic(model, user(COMPARE), tools=tools(), is_stream=True)))
+    lists = [piece["message"]["toolCalls"] for piece in pieces if (piece.get("message") or {}).get("toolCalls")]
+    assert {len(calls) for calls in lists} == {1}, lists
+    # A name, and nothing else, tells where the next one begins.
+    arguments = []
+    for (call,) in lists:
+        if call.get("name"):
+            arguments.append("")
+        arguments[-1] += call.get("arguments") or ""
+    assert [json.loads(text)["city"] for text in arguments] == CITIES, lists
+
+
+@case(*GPT)
+def what_openais_models_do_not_take_is_refused(model):
+    plain = {"messages": user("Hello!")}
+    for request in (
+        m.GenericChatRequest(max_tokens=500, **plain),
+        m.GenericChatRequest(max_completion_tokens=500, temperature=0.5, **plain),
+        m.GenericChatRequest(max_completion_tokens=500, tools=tools(), **plain),
+    ):
+        try:
+            answer = chat(model, request)
+        except oci.exceptions.ServiceError as error:
+            assert error.status == 400 and error.message, repr(error)
+        else:
+            raise AssertionError(answer.data)
 
 
 @case()
 def a_schema_an_image_and_reasoning_are_understood():
     schema = m.ResponseJsonSchema(name="trip", schema=Trip.model_json_schema(), is_strict=True)
     wanted = m.JsonSchemaResponseFormat(json_schema=schema)
-    trip = whole_text(chat(GROK, generic(user("A trip to Tokyo"), response_format=wanted)))
+    trip = whole_text(chat(GROK, generic(GROK, user("A trip to Tokyo"), response_format=wanted)))
     assert Trip.model_validate_json(trip).city == "Tokyo"
     image = m.ImageContent(image_url=m.ImageUrl(url=IMAGE_PARTS[1]["image_url"]["url"]))
     seen = [m.UserMessage(content=[*text("Hello!"), image])]
-    assert "you attached 1 image" in whole_text(chat(GROK, generic(seen)))
-    assert said(chat(GROK, generic(user("Hello!"), reasoning_effort="LOW"))).message.reasoning_content
+    assert "you attached 1 image" in whole_text(chat(GROK, generic(GROK, seen)))
+    assert said(chat(GROK, generic(GROK, user("Hello!"), reasoning_effort="LOW"))).message.reasoning_content
 
 
 def served(what, *kinds):
@@ -172,31 +211,80 @@ def the_format_cohere_is_answered():
     check_results(chat(model, again).data.chat_response.text)
 
 
-@case()
-def the_format_coherev2_is_answered():
-    model = served("COHEREV2", "command-a")
+COHEREV2 = [model for model in MODELS if any(kind in model for kind in ("command-a-vision", "command-a-reasoning"))]
 
-    def request(content, **options):
-        messages = [m.CohereUserMessageV2(content=[m.CohereTextContentV2(text=content)])]
-        return m.CohereChatRequestV2(messages=messages, max_tokens=500, **options)
 
-    def joined(content):
-        return "".join(part.text for part in content if isinstance(part, m.CohereTextContentV2))
+def v2(messages, **options):
+    return m.CohereChatRequestV2(messages=messages, max_tokens=500, **options)
 
-    answer = chat(model, request("Hello!")).data.chat_response
-    assert isinstance(answer, m.CohereChatResponseV2) and answer.finish_reason == "COMPLETE", answer
-    pieces = events(chat(model, request("Hello!", is_stream=True)))
-    assert streamed_text(pieces) == joined(answer.message.content), pieces
+
+def v2_user(*content):
+    return [m.CohereUserMessageV2(content=list(content))]
+
+
+def v2_text(content):
+    return m.CohereTextContentV2(text=content)
+
+
+def v2_said(response):
+    answer = response.data.chat_response
+    assert isinstance(answer, m.CohereChatResponseV2), answer
+    return answer
+
+
+def joined(content, kind=m.CohereTextContentV2, field="text"):
+    return "".join(getattr(part, field) for part in content if isinstance(part, kind))
+
+
+@case(*COHEREV2)
+def the_format_coherev2_is_answered(model):
+    answer = v2_said(chat(model, v2(v2_user(v2_text("Hello!")))))
+    assert answer.finish_reason == "COMPLETE" and joined(answer.message.content), answer
+    pieces = events(chat(model, v2(v2_user(v2_text("Hello!")), is_stream=True)))
+    parts = [part for piece in pieces for part in (piece.get("message") or {}).get("content") or []]
+    for kind, field in ((m.CohereTextContentV2, "text"), (m.CohereThinkingContentV2, "thinking")):
+        assert "".join(part.get(field, "") for part in parts) == joined(answer.message.content, kind, field), pieces
+    thoughts = joined(answer.message.content, m.CohereThinkingContentV2, "thinking")
+    assert bool(thoughts) == ("reasoning" in model), answer
+
+
+@case(*COHEREV2)
+def the_format_coherev2_calls_tools(model):
     function = m.Function(**WEATHER["function"])
-    answer = chat(model, request(COMPARE, tools=[m.CohereToolV2(type="FUNCTION", function=function)])).data.chat_response
-    calls = answer.message.tool_calls
+    tools = [m.CohereToolV2(type="FUNCTION", function=function)]
+    messages = v2_user(v2_text(COMPARE))
+    message = v2_said(chat(model, v2(messages, tools=tools))).message
+    calls = message.tool_calls
     assert [json.loads(call.function["arguments"])["city"] for call in calls] == CITIES, calls
+    streamed = streamed_calls(events(chat(model, v2(messages, tools=tools, is_stream=True))))
+    assert [json.loads(call["function"]["arguments"])["city"] for call in streamed] == CITIES, streamed
+    assert len({call["id"] for call in streamed}) == len(CITIES), streamed
+    # The content is required, and an answer that calls tools may have none.
+    content = message.content or [v2_text(message.tool_plan)]
+    messages.append(m.CohereAssistantMessageV2(content=content, tool_calls=calls, tool_plan=message.tool_plan))
+    for call, city in zip(calls, CITIES):
+        messages.append(m.CohereToolMessageV2(tool_call_id=call.id, content=[v2_text(weather(city))]))
+    answer = v2_said(chat(model, v2(messages, tools=tools)))
+    assert answer.finish_reason == "COMPLETE", answer
+    check_results(joined(answer.message.content))
+    check_results(streamed_text(events(chat(model, v2(messages, tools=tools, is_stream=True)))))
+
+
+@case(*COHEREV2)
+def the_format_coherev2_takes_images_where_the_model_does(model):
+    image = m.CohereImageContentV2(image_url=m.CohereImageUrlV2(url=IMAGE_PARTS[1]["image_url"]["url"]))
+    try:
+        answer = v2_said(chat(model, v2(v2_user(v2_text("Hello!"), image))))
+    except oci.exceptions.ServiceError as error:
+        assert error.status == 400 and "vision" not in model, repr(error)
+    else:
+        assert "vision" in model and "you attached 1 image" in joined(answer.message.content), answer
 
 
 def refused(status, code, model=GROK, **other):
     for stream in (False, True):
         try:
-            chat(model, generic(user("Hello!"), is_stream=stream), **other)
+            chat(model, generic(model, user("Hello!"), is_stream=stream), **other)
         except oci.exceptions.ServiceError as error:
             assert (error.status, error.code) == (status, code) and error.message and error.request_id, repr(error)
         else:
@@ -222,7 +310,7 @@ def an_unknown_model_is_refused():
 
 @case()
 def a_bad_request_is_refused():
-    for request in (generic([]), m.GenericChatRequest(messages=user("Hello!"), max_tokens=0)):
+    for request in (generic(GROK, []), m.GenericChatRequest(messages=user("Hello!"), max_tokens=0)):
         try:
             answer = chat(GROK, request)
         except oci.exceptions.ServiceError as error:
