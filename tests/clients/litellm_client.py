@@ -14,7 +14,7 @@ import litellm  # noqa: E402: after the settings that it reads when it is import
 
 import scene  # noqa: E402
 from checks import case, run_all  # noqa: E402
-from scene import API_KEY, BASE_URL, CITIES, COMPARE, GROK, MODELS, NEXT, WEATHER, Trip  # noqa: E402
+from scene import API_KEY, BASE_URL, BREAK, CITIES, COMPARE, GROK, MODELS, NEXT, WEATHER, Trip  # noqa: E402
 
 litellm.suppress_debug_info = True
 # It would say that it has no tokenizer of Llama's to count with.
@@ -43,6 +43,10 @@ def streamed(model, messages, **extra):
     return litellm.stream_chunk_builder(chunks, messages=messages)
 
 
+# Every model both ways.
+EACH = [(model, ask) for model in MODELS for ask in (whole, streamed)]
+
+
 def check_usage(usage):
     assert usage.total_tokens == usage.prompt_tokens + usage.completion_tokens > 0, usage
 
@@ -64,7 +68,7 @@ def answer(ask, model, messages):
             messages.append({"role": "tool", "tool_call_id": call.id, "name": call.function.name, "content": result})
 
 
-@case(*MODELS)
+@case(*MODELS, cells=["chat", "stream"])
 def a_stream_says_what_a_whole_answer_says(model):
     said = whole(model, user("Hello!"))
     assert "Hello! I am a simulated" in said.choices[0].message.content and said.choices[0].finish_reason == "stop"
@@ -75,7 +79,7 @@ def a_stream_says_what_a_whole_answer_says(model):
     assert pieces.usage.total_tokens == said.usage.total_tokens
 
 
-@case(*((model, ask) for model in MODELS for ask in (whole, streamed)))
+@case(*EACH, cells=["tools", "streamed parallel tools"])
 def an_agent_calls_tools_and_the_conversation_goes_on(setting):
     model, ask = setting
     messages = [{"role": "system", "content": "Be brief."}, *user(COMPARE)]
@@ -87,24 +91,36 @@ def an_agent_calls_tools_and_the_conversation_goes_on(setting):
     assert len(messages) == 11, messages
 
 
-@case(*((model, ask) for model in MODELS for ask in (whole, streamed)))
+@case(*EACH, cells=["structured output"])
 def structured_output_keeps_to_its_schema(setting):
     model, ask = setting
     got = ask(model, user("A trip to Tokyo"), response_format=Trip)
     assert Trip.model_validate_json(got.choices[0].message.content).city == "Tokyo", got
 
 
-@case(*MODELS)
-def an_image_is_seen(model):
-    scene.skip_cohere(model, "an image", "vision")
-    assert "you attached 1 image" in whole(model, user(scene.IMAGE_PARTS)).choices[0].message.content
+@case(*EACH, cells=["image"])
+def an_image_is_seen_or_refused_by_name(setting):
+    model, ask = setting
+    if scene.is_blind(model):
+        assert "image" in str(refused(litellm.BadRequestError, ask, model, scene.IMAGE_PARTS))
+    else:
+        assert "you attached 1 image" in ask(model, user(scene.IMAGE_PARTS)).choices[0].message.content
 
 
-@case(whole, streamed)
-def reasoning_is_shown(ask):
-    got = ask(GROK, user("Hello!"), reasoning_effort="low", allowed_openai_params=["reasoning_effort"])
-    assert got.choices[0].message.reasoning_content.startswith("The user asks"), got
-    assert got.usage.completion_tokens_details.reasoning_tokens > 0, got.usage
+@case(*EACH, cells=["reasoning"])
+def an_effort_of_reasoning_is_taken_or_told_to_be_left_out(setting):
+    model, ask = setting
+    got = ask(model, user("Hello!"), reasoning_effort="low", allowed_openai_params=["reasoning_effort"])
+    message, kind = got.choices[0].message, scene.thoughts_of(model)
+    assert "I am a simulated" in message.content, got
+    thoughts = getattr(message, "reasoning_content", None) or ""
+    assert thoughts.startswith("The user asks") if kind == "shown" else not thoughts, thoughts
+    details = got.usage.completion_tokens_details
+    assert bool(details and details.reasoning_tokens) == (kind != "dropped"), got.usage
+    # A stream that was put together has no headers any more.
+    if ask is whole:
+        theirs = got._hidden_params["additional_headers"].items()
+        scene.check_dropped(model, {name.removeprefix("llm_provider-"): value for name, value in theirs})
 
 
 @case(*MODELS)
@@ -117,18 +133,51 @@ async def asynchronous_calls_are_answered(model):
     assert len(texts) == 1 and texts.pop().startswith("你好")
 
 
+def refused(kind, ask, model, content, **extra):
+    try:
+        ask(model, user(content), **extra)
+    except kind as error:
+        return error
+    raise AssertionError(f"no {kind.__name__}")
+
+
 @case(whole, streamed)
 def errors_have_their_classes(ask):
-    def refused(kind, model, **extra):
-        try:
-            ask(model, user("Hello!"), **extra)
-        except kind as error:
-            return str(error)
-        raise AssertionError(f"no {kind.__name__}")
+    assert "key" in str(refused(litellm.AuthenticationError, ask, GROK, "Hello!", api_key="wrong"))
+    assert "gpt-4o" in str(refused(litellm.NotFoundError, ask, "gpt-4o", "Hello!"))
 
-    assert "key" in refused(litellm.AuthenticationError, GROK, api_key="wrong")
-    assert "gpt-4o" in refused(litellm.NotFoundError, "gpt-4o")
-    assert "`n`" in refused(litellm.BadRequestError, GROK, n=1000)
+
+@case(*EACH, cells=["errors"])
+def what_a_model_refuses_has_its_class(setting):
+    model, ask = setting
+    kinds = {429: litellm.RateLimitError, 400: litellm.BadRequestError}
+    for words, (status, code) in scene.refusals_of(model).items():
+        error = refused(kinds[status], ask, model, f"Please {words}.")
+        assert error.status_code == status, repr(error)
+        assert (status == 429) == ("retry-after" in error.response.headers), error.response.headers
+        # By some vendors' words LiteLLM knows that a prompt is too long. That error has no code.
+        overflow = isinstance(error, litellm.ContextWindowExceededError)
+        assert (code == "context_length_exceeded") if overflow else error.body["code"] == code, repr(error)
+    assert "`n`" in str(refused(litellm.BadRequestError, ask, model, "Hello!", n=1000))
+    if scene.speaks_cohere(model):
+        filtered = ask(model, user("Please simulate a filter."))
+        assert filtered.choices[0].finish_reason == "content_filter", filtered
+
+
+@case(*MODELS, cells=["errors"])
+def a_stream_that_breaks_off_raises_and_has_no_end(model):
+    chunks = []
+    try:
+        for chunk in litellm.completion(**options(model, user(BREAK), {"stream": True})):
+            chunks.append(chunk)
+    except litellm.exceptions.MidStreamFallbackError as error:
+        assert "OCI" in error.message, repr(error)
+    else:
+        raise AssertionError(f"it ended: {chunks[-1]}")
+    # One that thinks first does not get to its text.
+    deltas = [chunk.choices[0].delta for chunk in chunks]
+    assert any(delta.content or getattr(delta, "reasoning_content", None) for delta in deltas), chunks
+    assert not any(chunk.choices[0].finish_reason for chunk in chunks), chunks
 
 
 if __name__ == "__main__":

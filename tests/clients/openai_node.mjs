@@ -4,37 +4,21 @@
 import assert from "node:assert/strict";
 
 import { forEvery, runAll, test } from "./cases.mjs";
+import {
+  BREAK, CITIES, CITY, COMPARE, GROK, MODELS, NEXT, PIXEL, TRIP, checkDropped, isBlind, refusalsOf, speaksCohere, thoughtsOf,
+} from "./scene.mjs";
 
 const packageName = process.argv[2];
 const { default: OpenAI } = await import(packageName);
 const { VERSION: version } = await import(`${packageName}/version`);
-
-const [GROK, LLAMA, GEMINI] = ["grok-4.3", "llama-3.3-70b", "gemini-2.5-flash"];
-const MODELS = [GROK, LLAMA, GEMINI, "gpt-oss-120b", "command-a", "command-a-reasoning"];
 
 // No retries: an error that a retry would hide is one that this is looking for.
 const client = new OpenAI({ maxRetries: 0, timeout: 60_000 });
 const chat = client.chat.completions;
 const user = (content) => [{ role: "user", content }];
 
-const WEATHER = {
-  type: "object",
-  properties: { city: { type: "string" } },
-  required: ["city"],
-  additionalProperties: false,
-};
-const TRIP = {
-  type: "object",
-  properties: {
-    city: { type: "string" },
-    days: { type: "integer", minimum: 2 },
-    stops: { type: "array", items: { type: "string" } },
-  },
-  required: ["city", "days", "stops"],
-  additionalProperties: false,
-};
-
-const forEveryModel = (name, run) => forEvery(MODELS, name, run);
+const forEveryModel = (name, run, ...cells) => forEvery(MODELS, name, run, ...cells);
+const DROPPED = "x-ociai-dropped-params";
 
 /** Asserts that `promise` fails with an error of this class, and returns it. */
 async function refused(kind, promise) {
@@ -60,7 +44,7 @@ test("models can be listed and retrieved", async () => {
   const names = [];
   for await (const model of client.models.list()) names.push(model.id);
   assert.deepEqual(names, MODELS);
-  assert.equal((await client.models.retrieve(LLAMA)).id, LLAMA);
+  for (const name of names) assert.equal((await client.models.retrieve(name)).id, name);
 });
 
 forEveryModel("a stream says what a whole answer says", async (model) => {
@@ -73,7 +57,7 @@ forEveryModel("a stream says what a whole answer says", async (model) => {
   assert.equal(textOf(chunks), whole.choices[0].message.content);
   assert.deepEqual(chunks.at(-1).usage, whole.usage);
   assert.equal(chunks.at(-2).choices[0].finish_reason, "stop");
-});
+}, "chat", "stream");
 
 forEveryModel("the stream helper puts the answer together", async (model) => {
   const stream = chat.stream({ model, messages: user("Hello!"), stream_options: { include_usage: true } });
@@ -83,35 +67,37 @@ forEveryModel("the stream helper puts the answer together", async (model) => {
   assert.equal(final.choices[0].message.content, heard);
   assert.equal(final.choices[0].finish_reason, "stop");
   assert.ok((await stream.totalUsage()).total_tokens > 0);
-});
+}, "stream");
 
 forEveryModel("the stream helper puts parallel tool calls together", async (model) => {
-  const tools = [{ type: "function", function: { name: "get_weather", parameters: WEATHER, strict: true } }];
+  const tools = [{ type: "function", function: { name: "get_weather", parameters: CITY, strict: true } }];
   const final = await chat.stream({ model, messages: user("Weather in Paris and Tokyo"), tools }).finalChatCompletion();
   const calls = final.choices[0].message.tool_calls;
   assert.equal(final.choices[0].finish_reason, "tool_calls");
   assert.deepEqual(calls.map((call) => JSON.parse(call.function.arguments).city), ["Paris", "Tokyo"]);
   assert.equal(new Set(calls.map((call) => call.id)).size, 2);
-});
+}, "streamed parallel tools");
 
 for (const stream of [false, true]) {
-  forEveryModel(`the tool runner runs tools, ${stream ? "streamed" : "whole"}`, async (model) => {
+  forEveryModel(`the tool runner runs tools and the conversation goes on, ${stream ? "streamed" : "whole"}`, async (model) => {
     const asked = [];
     const getWeather = ({ city }) => {
       asked.push(city);
       return `${city}: 18 degrees`;
     };
-    const tool = { name: "get_weather", function: getWeather, parse: JSON.parse, parameters: WEATHER };
-    const runner = chat.runTools({
-      model,
-      stream,
-      messages: user("Compare the weather in Paris, Tokyo and Berlin"),
-      tools: [{ type: "function", function: tool }],
-    });
-    const answer = await runner.finalContent();
-    assert.deepEqual(asked, ["Paris", "Tokyo", "Berlin"]);
-    for (const city of asked) assert.match(answer, new RegExp(`${city}: 18 degrees`));
-  });
+    const tool = { name: "get_weather", function: getWeather, parse: JSON.parse, parameters: CITY };
+    let messages = [{ role: "system", content: "Be brief." }];
+    for (const [question, cities] of [[COMPARE, CITIES], [NEXT, ["Tokyo"]], ["Compare Berlin and Tokyo", ["Berlin", "Tokyo"]]]) {
+      asked.length = 0;
+      messages = [...messages, ...user(question)];
+      const runner = chat.runTools({ model, stream, messages, tools: [{ type: "function", function: tool }] });
+      const answer = await runner.finalContent();
+      assert.deepEqual(asked, cities);
+      for (const city of cities) assert.match(answer, new RegExp(`${city}: 18 degrees`));
+      messages = runner.messages;
+    }
+    assert.deepEqual(messages.filter(({ role }) => role === "tool").length, 6);
+  }, "tools", ...(stream ? ["streamed parallel tools"] : []));
 }
 
 forEveryModel("structured output keeps to its schema", async (model) => {
@@ -122,7 +108,40 @@ forEveryModel("structured output keeps to its schema", async (model) => {
   assert.equal(trip.city, "Tokyo");
   const final = await chat.stream({ model, messages: user("A trip to Tokyo"), response_format }).finalContent();
   assert.deepEqual(JSON.parse(final), trip);
-});
+}, "structured output");
+
+forEveryModel("an image is seen, or refused by name", async (model) => {
+  const image_url = { url: `data:image/png;base64,${PIXEL}`, detail: "low" };
+  const body = { model, messages: user([{ type: "text", text: "Hello!" }, { type: "image_url", image_url }]) };
+  if (!isBlind(model)) {
+    assert.match((await chat.create(body)).choices[0].message.content, /you attached 1 image/);
+    assert.match(await chat.stream(body).finalContent(), /you attached 1 image/);
+    return;
+  }
+  for (const stream of [false, true]) {
+    const error = await refused(OpenAI.BadRequestError, chat.create({ ...body, stream }));
+    assert.match(error.message, /image/);
+    // The other one's refusal comes from OCI, which does not say where the image is.
+    assert.equal(error.param, speaksCohere(model) ? "messages[0].content[1]" : null);
+  }
+}, "image");
+
+forEveryModel("an effort of reasoning is taken, or told to be left out", async (model) => {
+  const body = { model, messages: user("Hello!"), reasoning_effort: "low" };
+  const whole = await chat.create(body).withResponse();
+  const streamed = await chat.create({ ...body, stream: true, stream_options: { include_usage: true } }).withResponse();
+  const { message } = whole.data.choices[0];
+  const chunks = await collect(streamed.data);
+  assert.match(message.content, /I am a simulated/);
+  assert.equal(textOf(chunks), message.content);
+  const thoughts = chunks.map((chunk) => chunk.choices[0]?.delta.reasoning_content ?? "").join("");
+  assert.equal(thoughts, message.reasoning_content ?? "");
+  const kind = thoughtsOf(model);
+  assert.match(thoughts, kind === "shown" ? /^The user asks/ : /^$/);
+  for (const { completion_tokens_details: details } of [whole.data.usage, chunks.at(-1).usage])
+    assert.equal((details?.reasoning_tokens ?? 0) > 0, kind !== "dropped");
+  for (const { response } of [whole, streamed]) checkDropped(model, response.headers.get(DROPPED));
+}, "reasoning");
 
 test("Chinese and reasoning arrive whole", async () => {
   const messages = user("为什么天空是蓝色的？");
@@ -158,5 +177,35 @@ test("errors have their classes", async () => {
   }
   await refused(OpenAI.NotFoundError, client.responses.create({ model: GROK, input: "Hello!" }));
 });
+
+forEveryModel("what a model refuses has its class and code", async (model) => {
+  const kinds = { 429: OpenAI.RateLimitError, 400: OpenAI.BadRequestError };
+  for (const stream of [false, true]) {
+    for (const [words, status, code] of refusalsOf(model)) {
+      const error = await refused(kinds[status], chat.create({ model, stream, messages: user(`Please ${words}.`) }));
+      assert.equal(error.code, code);
+      assert.equal(error.headers.has("retry-after"), status === 429);
+    }
+    const error = await refused(OpenAI.BadRequestError, chat.create({ model, stream, messages: user("Hello!"), n: 1000 }));
+    assert.equal(error.param, "n");
+    if (!speaksCohere(model)) continue;
+    const answer = await chat.create({ model, stream, messages: user("Please simulate a filter.") });
+    const last = stream ? (await collect(answer)).at(-1) : answer;
+    assert.equal(last.choices[0].finish_reason, "content_filter");
+  }
+}, "errors");
+
+forEveryModel("a stream that breaks off fails and has no end", async (model) => {
+  const chunks = [];
+  const read = async () => {
+    for await (const chunk of await chat.create({ model, stream: true, messages: user(BREAK) })) chunks.push(chunk);
+  };
+  const error = await read().then(() => assert.fail(`it ended: ${JSON.stringify(chunks.at(-1))}`), (error) => error);
+  assert.equal(error.constructor, OpenAI.APIError, String(error));
+  assert.ok(error.error.message, String(error));
+  // One that thinks first does not get to its text.
+  assert.ok(chunks.some(({ choices: [{ delta }] }) => delta.content || delta.reasoning_content));
+  assert.ok(chunks.every((chunk) => !chunk.choices[0].finish_reason));
+}, "errors");
 
 await runAll(`openai ${version} for Node.js`);

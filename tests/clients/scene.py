@@ -8,7 +8,6 @@ import os
 
 from pydantic import BaseModel
 
-from checks import Skipped
 from proxy import ask
 
 BASE_URL = os.environ["OPENAI_BASE_URL"]
@@ -55,12 +54,46 @@ def models():
 
 MODELS = models()
 GROK = next(model for model in MODELS if "grok" in model)
+# Every model with a whole answer and with a stream.
+BOTH_WAYS = [(model, stream) for model in MODELS for stream in (False, True)]
+
+# Names what the proxy has left out because the model does not take it.
+DROPPED = "x-ociai-dropped-params"
+# What the simulator says to a user's text with these words in it: the status, and OpenAI's code for it.
+REFUSALS = {
+    "simulate throttling": (429, "rate_limit_exceeded"),
+    "simulate a long prompt": (400, "context_length_exceeded"),
+    "simulate a filter": (400, "content_filter"),
+}
+# A stream breaks off after a few words.
+BREAK = "simulate a broken stream"
 
 
-def skip_cohere(model, what, *but):
-    """Skips a model of Cohere's, unless its name has one of the words of `but` in it."""
-    if ("cohere" in model or "command" in model) and not any(word in model for word in but):
-        raise Skipped(f"{what} is not for this model")
+def speaks_cohere(model):
+    """Whether it is one of the models that OCI still has an own format for, COHERE: text only, and no call is forced."""
+    return "command" in model and "vision" not in model and "reasoning" not in model
+
+
+def is_blind(model):
+    return "command" in model and "vision" not in model
+
+
+def thoughts_of(model):
+    """What becomes of `reasoning_effort`: its thoughts are shown, or only counted, or the proxy leaves the field out."""
+    if any(name in model for name in ("grok", "gpt-oss", "command-a-reasoning")):
+        return "shown"
+    return "counted" if "gpt" in model or "gemini" in model else "dropped"
+
+
+def refusals_of(model):
+    """Those that come as errors: where the format is COHERE, a filtered text is an answer that ends so."""
+    return {words: told for words, told in REFUSALS.items() if told[1] != "content_filter" or not speaks_cohere(model)}
+
+
+def check_dropped(model, headers):
+    """The answer's headers say whether the model took `reasoning_effort`."""
+    dropped = headers.get(DROPPED, "").replace(",", " ").split()
+    assert dropped == (["reasoning_effort"] if thoughts_of(model) == "dropped" else []), dropped
 
 
 def check_results(text):
