@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::oci::error::OciError;
+use crate::translate;
 
 /// The first pause before the same account is asked again; doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -27,6 +28,8 @@ pub(crate) fn judge(error: &OciError) -> Next {
             409 | 500 | 502..=599 => Next::Again,
             _ => Next::Answer,
         },
+        // Told as a 4xx it is the request's fault, or OCI throttles.
+        OciError::Event { .. } if translate::error(error).status < 500 => Next::Answer,
         OciError::Unreachable { .. }
         | OciError::Timeout { .. }
         | OciError::Broken { .. }
@@ -83,6 +86,25 @@ mod tests {
         );
         assert_eq!(judge(&OciError::Broken { why: String::new() }), Next::Again);
         assert_eq!(judge(&OciError::Cancelled), Next::Answer);
+        for (code, message, next) in [
+            (None, "the vendor failed", Next::Again),
+            (Some("500"), "the vendor failed", Next::Again),
+            (Some("ServiceUnavailable"), "", Next::Again),
+            (Some("TooManyRequests"), "slow down", Next::Answer),
+            (Some("429"), "slow down", Next::Answer),
+            (Some("content_filter"), "blocked", Next::Answer),
+            (
+                None,
+                "This model's maximum context length is 1",
+                Next::Answer,
+            ),
+        ] {
+            let event = OciError::Event {
+                code: code.map(str::to_owned),
+                message: message.to_owned(),
+            };
+            assert_eq!(judge(&event), next, "{code:?} {message}");
+        }
     }
 
     #[test]

@@ -68,6 +68,37 @@ const MAX_NAME_CHARS: usize = 128;
 /// JSON values within values, quoted or not, that are unwrapped. Of one error within another four have been seen.
 const MAX_LAYERS: u32 = 16;
 
+/// OCI's codes by the status that they come with. Source: reference §8.
+const STATUSES: [(&str, u16); 16] = [
+    ("InvalidParameter", 400),
+    ("CannotParseRequest", 400),
+    ("MissingParameter", 400),
+    ("LimitExceeded", 400),
+    ("QuotaExceeded", 400),
+    ("NotAuthenticated", 401),
+    ("NotAuthorized", 403),
+    ("NotAllowed", 403),
+    ("SignUpRequired", 403),
+    ("NotAuthorizedOrNotFound", 404),
+    ("IncorrectState", 409),
+    ("RequestEntityTooLarge", 413),
+    ("TooManyRequests", 429),
+    ("rate_limit_exceeded", 429),
+    ("InternalServerError", 500),
+    ("ServiceUnavailable", 503),
+];
+
+/// The status that an error of this code has where it has one: an error within a stream comes without. `None` for a code
+/// that says nothing.
+pub(crate) fn status_of_code(code: &str) -> Option<u16> {
+    let number = code
+        .parse()
+        .ok()
+        .filter(|status| (400..600).contains(status));
+    let known = STATUSES.iter().find(|(known, _)| *known == code);
+    number.or(known.map(|(_, status)| *status))
+}
+
 /// Reads OCI's error answer, whichever envelope it came in: `{"code","message"}` with the code as a name, a number or a
 /// numeric string; a message that is itself JSON with an OpenAI error; OpenAI's `{"error":{…}}`; a gateway's page or line
 /// of text; nothing. Never fails: without a usable text the message says so. `retry_after` is the header's value, seconds

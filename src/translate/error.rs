@@ -1,7 +1,7 @@
 //! What the client is told about an upstream failure; what the proxy does about it is `dispatch`'s table.
 //! Source: reference §8 and §10.2. A message never names an account, a key or an OCID.
 
-use crate::oci::error::{OciError, StatusError};
+use crate::oci::error::{OciError, StatusError, status_of_code};
 use crate::openai::error::ApiError;
 
 use super::naming::openai_path;
@@ -45,6 +45,13 @@ const CONTENT_FILTER_WORDS: [&str; 12] = [
     "usage policies",
 ];
 
+/// OpenAI's own words for a prompt that is too long, and what to do.
+const TOO_LONG: &str =
+    "Input tokens exceed the configured limit: shorten the conversation, or begin a new one.";
+
+/// OpenAI's own words for a prompt that is not answered.
+const FILTERED: &str = "The request was rejected as a result of the safety system.";
+
 /// Said of a parameter, in lower case, and OpenAI's code for it, for errors that have none but the status.
 const PARAMETER_WORDS: [(&str, &str); 11] = [
     ("unsupported value", "unsupported_value"),
@@ -74,20 +81,28 @@ pub(crate) fn error(error: &OciError) -> ApiError {
         OciError::Broken { why } => {
             ApiError::upstream_failed(format!("OCI's answer was broken: {}", clean(why)))
         }
-        OciError::Event { code, message } => {
-            let answer = ApiError::upstream_failed(format!(
-                "OCI ended the answer with an error: {}",
-                clean(message)
-            ));
-            if context_length(message) {
-                answer.with_code("context_length_exceeded")
-            } else if content_filter(code.as_deref(), message) {
-                answer.with_code("content_filter")
-            } else {
-                with_name(answer, code.as_deref())
-            }
-        }
+        OciError::Event { code, message } => of_event(code.as_deref(), message),
         OciError::Cancelled => ApiError::client_gone(),
+    }
+}
+
+/// Had the same error come in time, it would have had a status. If it is no fault of OCI's, the client is told what that says.
+fn of_event(code: Option<&str>, message: &str) -> ApiError {
+    let refused = context_length(message) || content_filter(code, message);
+    let status = code.and_then(status_of_code).filter(|status| *status < 500);
+    match status.or(refused.then_some(400)) {
+        Some(status) => of_status(&StatusError {
+            status,
+            code: code.map(str::to_owned),
+            message: message.to_owned(),
+            param: None,
+            opc_request_id: None,
+            retry_after: None,
+        }),
+        None => {
+            let message = format!("OCI ended the answer with an error: {}", clean(message));
+            with_name(ApiError::upstream_failed(message), code)
+        }
     }
 }
 
@@ -97,9 +112,15 @@ fn of_status(error: &StatusError) -> ApiError {
     match error.status {
         // xAI says it with 403, which is OCI's own for a missing policy.
         400 | 403 | 422 if content_filter(error.code.as_deref(), &error.message) => {
+            let message = with_words(message, FILTERED);
             ApiError::upstream_refused(400, message, None).with_code("content_filter")
         }
+        400 | 422 if limits_the_answer(&error.message) => {
+            let param = param.unwrap_or_else(|| "max_tokens".to_owned());
+            ApiError::upstream_refused(error.status, message, Some(param))
+        }
         400 | 413 | 422 if context_length(&error.message) && !is_limit(param.as_deref()) => {
+            let message = with_words(message, TOO_LONG);
             ApiError::upstream_refused(400, message, Some("messages".to_owned()))
                 .with_code("context_length_exceeded")
         }
@@ -127,6 +148,26 @@ fn of_status(error: &StatusError) -> ApiError {
             ApiError::upstream_failed(format!("OCI answered with status {status}: {message}"))
         }
     }
+}
+
+/// The message, and behind it the words that clients look for who do not look at the code.
+fn with_words(mut message: String, words: &str) -> String {
+    if !message.contains(words) {
+        if !message.ends_with(['.', '!', '?', '…']) {
+            message.push('.');
+        }
+        message.push(' ');
+        message.push_str(words);
+    }
+    message
+}
+
+/// Cohere begins both with `too many tokens`, and means the client's limit of the answer here.
+fn limits_the_answer(message: &str) -> bool {
+    let message = message.to_lowercase();
+    ["max tokens must", "max_tokens must", "maxtokens must"]
+        .iter()
+        .any(|words| message.contains(words))
 }
 
 /// Whether the client's limit of the answer is meant, which is another mistake than a long prompt.

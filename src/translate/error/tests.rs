@@ -1,11 +1,12 @@
-//! The table of what a client is told, the recorded errors, and what the vendors were heard to say.
+//! The table of what a client is told, and what the vendors were heard to say.
 #![expect(clippy::unwrap_used, reason = "a test")]
 
-use std::path::PathBuf;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use super::*;
-use crate::oci::error::{Phase, status_error};
+use crate::oci::error::Phase;
+
+mod recorded;
 
 fn status(status: u16, code: &str, message: &str, param: Option<&str>) -> OciError {
     OciError::Status(Box::new(StatusError {
@@ -148,185 +149,6 @@ fn a_404_explains_both_readings() {
     );
 }
 
-/// File; status, type, param and code of the answer.
-type Told = (
-    &'static str,
-    u16,
-    &'static str,
-    Option<&'static str>,
-    Option<&'static str>,
-);
-
-const RECORDED: [Told; 12] = [
-    (
-        "400.InvalidParameter.json",
-        400,
-        INVALID,
-        None,
-        Some("InvalidParameter"),
-    ),
-    (
-        "400.double-encoded-openai-error.json",
-        400,
-        INVALID,
-        Some("temperature"),
-        Some("unsupported_value"),
-    ),
-    (
-        "400.multi-agent-model-on-chat.json",
-        400,
-        INVALID,
-        Some("model"),
-        None,
-    ),
-    (
-        "400.openai-error-envelope.json",
-        400,
-        INVALID,
-        Some("max_tokens"),
-        Some("unsupported_parameter"),
-    ),
-    (
-        "400.string-numeric-code.maxTokens.json",
-        400,
-        INVALID,
-        Some("max_tokens"),
-        Some("unsupported_parameter"),
-    ),
-    (
-        "401.NotAuthenticated.json",
-        502,
-        SERVER,
-        None,
-        Some("upstream_credentials"),
-    ),
-    (
-        "404.NotAuthorizedOrNotFound.json",
-        404,
-        INVALID,
-        Some("model"),
-        Some("model_not_found"),
-    ),
-    (
-        "404.numeric-code.unknown-model.json",
-        404,
-        INVALID,
-        Some("model"),
-        Some("model_not_found"),
-    ),
-    (
-        "429.TooManyRequests.json",
-        429,
-        "rate_limit_error",
-        None,
-        Some("rate_limit_exceeded"),
-    ),
-    (
-        "500.InternalServerError.json",
-        502,
-        SERVER,
-        None,
-        Some("upstream_error"),
-    ),
-    (
-        "502.html-gateway.txt",
-        502,
-        SERVER,
-        None,
-        Some("upstream_error"),
-    ),
-    (
-        "503.ServiceUnavailable.json",
-        502,
-        SERVER,
-        None,
-        Some("upstream_error"),
-    ),
-];
-
-#[test]
-fn recorded_errors_are_told_in_openais_words() {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/errors");
-    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), RECORDED.len());
-    for (name, told, kind, param, code) in RECORDED {
-        let status = name.split('.').next().unwrap().parse().unwrap();
-        let body = std::fs::read(folder.join(name)).unwrap();
-        let read = status_error(status, None, None, &body, UNIX_EPOCH);
-        check(
-            &OciError::Status(Box::new(read)),
-            (told, kind, param, code),
-            "",
-        );
-    }
-}
-
-/// Status and code of OCI's table; status, type, param and code of the answer.
-#[test]
-fn ocis_own_codes_are_told_in_openais_words() {
-    let model = (404, INVALID, Some("model"), Some("model_not_found"));
-    let credentials = (502, SERVER, None, Some("upstream_credentials"));
-    let quota = (429, "insufficient_quota", None, Some("insufficient_quota"));
-    let failed = (502, SERVER, None, Some("upstream_error"));
-    for (from, code, told) in [
-        (
-            400,
-            "InvalidParameter",
-            (400, INVALID, None, Some("InvalidParameter")),
-        ),
-        (
-            400,
-            "CannotParseRequest",
-            (400, INVALID, None, Some("CannotParseRequest")),
-        ),
-        (
-            400,
-            "MissingParameter",
-            (400, INVALID, None, Some("MissingParameter")),
-        ),
-        (400, "LimitExceeded", quota),
-        (400, "QuotaExceeded", quota),
-        (
-            400,
-            "RelatedResourceNotAuthorizedOrNotFound",
-            (
-                400,
-                INVALID,
-                None,
-                Some("RelatedResourceNotAuthorizedOrNotFound"),
-            ),
-        ),
-        (400, "400", (400, INVALID, None, None)),
-        (401, "NotAuthenticated", credentials),
-        (403, "NotAuthorized", credentials),
-        (403, "NotAllowed", credentials),
-        (403, "SignUpRequired", credentials),
-        (404, "NotAuthorizedOrNotFound", model),
-        (409, "IncorrectState", failed),
-        (409, "LockConflict", failed),
-        (409, "InvalidatedRetryToken", failed),
-        (
-            413,
-            "RequestEntityTooLarge",
-            (413, INVALID, None, Some("request_too_large")),
-        ),
-        (422, "422", (422, INVALID, None, None)),
-        (
-            429,
-            "TooManyRequests",
-            (429, "rate_limit_error", None, Some("rate_limit_exceeded")),
-        ),
-        (500, "InternalServerError", failed),
-        (501, "501", failed),
-        (502, "502", failed),
-        (503, "ServiceUnavailable", failed),
-        (504, "504", failed),
-    ] {
-        check(&status(from, code, "words", None), told, "");
-    }
-    let limited = error(&status(400, "LimitExceeded", "words", None));
-    assert_eq!(limited.retry_after, Some(Duration::from_secs(7)));
-}
-
 #[test]
 fn a_prompt_that_is_too_long_has_openais_code() {
     let told = (
@@ -344,7 +166,7 @@ fn a_prompt_that_is_too_long_has_openais_code() {
         "Your input exceeds the context window of this model. Please adjust your input and try again.",
     ] {
         for refused in [400, 413, 422] {
-            check(&status(refused, "400", message, None), told, "");
+            check(&status(refused, "400", message, None), told, TOO_LONG);
         }
     }
     // The limit of the answer is not the prompt, and a rate is neither.
@@ -363,15 +185,52 @@ fn a_prompt_that_is_too_long_has_openais_code() {
         (429, "rate_limit_error", None, Some("rate_limit_exceeded")),
         "minute",
     );
-    let event = OciError::Event {
-        code: Some("400".to_owned()),
-        message: "maximum context length".to_owned(),
-    };
+    for message in [
+        "too many tokens: max tokens must be less than or equal to 4096, the maximum output for this model - received 8192.",
+        "too many tokens: max_tokens must be at most 4096",
+    ] {
+        let limit = (400, INVALID, Some("max_tokens"), None);
+        check(&status(400, "400", message, None), limit, "must be");
+    }
+    for code in [Some("400"), None] {
+        check(&event(code, "maximum context length"), told, TOO_LONG);
+    }
+}
+
+fn event(code: Option<&str>, message: &str) -> OciError {
+    OciError::Event {
+        code: code.map(str::to_owned),
+        message: message.to_owned(),
+    }
+}
+
+#[test]
+fn an_error_event_is_told_like_the_error_with_a_status_that_it_is() {
+    for code in ["429", "TooManyRequests", "rate_limit_exceeded"] {
+        check(
+            &event(Some(code), "slow down"),
+            (429, "rate_limit_error", None, Some("rate_limit_exceeded")),
+            "slow down",
+        );
+    }
     check(
-        &event,
-        (502, SERVER, None, Some("context_length_exceeded")),
-        "",
+        &event(Some("InvalidParameter"), "bad"),
+        (400, INVALID, None, Some("InvalidParameter")),
+        "bad",
     );
+    check(
+        &event(Some("NotAuthenticated"), "no"),
+        (502, SERVER, None, Some("upstream_credentials")),
+        "log",
+    );
+    for code in [Some("ServiceUnavailable"), Some("503"), None] {
+        let answer = error(&event(code, "oops"));
+        assert_eq!(
+            (answer.status, answer.kind),
+            (502, SERVER),
+            "{code:?} {answer:?}"
+        );
+    }
 }
 
 #[test]
@@ -394,11 +253,18 @@ fn content_that_is_filtered_has_openais_code() {
     ] {
         check(&status(from, code, message, None), told, "");
     }
-    let event = OciError::Event {
-        code: None,
-        message: "stopped by the content filter".to_owned(),
-    };
-    check(&event, (502, SERVER, None, Some("content_filter")), "");
+    check(
+        &event(None, "stopped by the content filter"),
+        told,
+        FILTERED,
+    );
+    check(&event(Some("content_filter"), "blocked"), told, FILTERED);
+    // The words are added once, and behind a whole sentence.
+    let answer = error(&status(400, "content_filter", "No", None));
+    assert_eq!(answer.message, format!("No. {FILTERED}"));
+    let told_already = format!("Your {FILTERED}");
+    let answer = error(&status(400, "content_filter", &told_already, None));
+    assert_eq!(answer.message, told_already);
 }
 
 #[test]
