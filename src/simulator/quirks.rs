@@ -7,7 +7,13 @@ use super::answer::{Plan, Vendor, is_dedicated};
 use super::schema::items;
 
 /// Keywords of JSON schemas that Gemini does not know.
-const UNKNOWN_TO_GOOGLE: [&str; 4] = ["exclusiveMinimum", "exclusiveMaximum", "$ref", "$defs"];
+const UNKNOWN_TO_GOOGLE: [&str; 5] = [
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "const",
+    "$ref",
+    "$defs",
+];
 /// Keywords that Llama does not follow.
 const UNKNOWN_TO_META: [&str; 2] = ["$ref", "$defs"];
 /// What Grok's reasoning models refuse, whatever its value. Nobody has seen that through OCI.

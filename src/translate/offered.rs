@@ -8,7 +8,8 @@ use crate::openai::tools::{Function, Tool, ToolChoice};
 
 use super::BadRequest;
 use super::quirks::Quirks;
-use super::schema::{self, Budget, TooLarge};
+use super::schema;
+use super::schema::refs::{Budget, TooLarge};
 
 /// In the words of GENERIC, which say the most.
 pub(super) struct Offered {

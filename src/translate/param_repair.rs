@@ -97,7 +97,7 @@ const PARAMS: [(Param, &str); 18] = [
 
 /// Keywords of JSON Schema that a schema can do without: they narrow what a value may be, or only describe it. Without
 /// them the model is told less, and what it answers is checked by who reads it.
-const KEYWORDS: [&str; 27] = [
+const KEYWORDS: [&str; 28] = [
     "$schema",
     "$id",
     "$comment",
@@ -125,6 +125,7 @@ const KEYWORDS: [&str; 27] = [
     "maxProperties",
     "pattern",
     "format",
+    "const",
 ];
 
 /// How Gemini refuses either of the two penalties without naming it.

@@ -13,8 +13,8 @@ pub(super) struct Quirks {
     pub(super) one_call_a_turn: bool,
     /// Wants one system message, and before all others.
     pub(super) one_system_first: bool,
-    /// Refuses `exclusiveMinimum` and `exclusiveMaximum` in schemas.
-    pub(super) inclusive_bounds: bool,
+    /// Refuses `exclusiveMinimum`, `exclusiveMaximum` and `const` in schemas.
+    pub(super) older_keywords: bool,
     /// Understands the whole of JSON Schema in `responseFormat`, and with `strict` insists on some of what other models
     /// choke on, such as every property being required and may-be-null instead.
     pub(super) full_response_schemas: bool,
@@ -33,7 +33,7 @@ impl Quirks {
             no_empty_tool_turn: id.starts_with("meta.llama"),
             one_call_a_turn: google,
             one_system_first: google,
-            inclusive_bounds: google,
+            older_keywords: google,
             full_response_schemas: openai || xai,
         }
     }

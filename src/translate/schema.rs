@@ -4,35 +4,17 @@
 //!
 //! Only what stands where a schema may stand is touched: never a *property* named `title`, never a value of `enum`.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value, json};
 
 use super::quirks::Quirks;
 
-/// Bytes that the unfolded references of one request may have together. The largest sets of tools in use have a tenth;
-/// a few hundred bytes of nested references can ask for gigabytes.
-pub(super) const MAX_UNFOLDED_BYTES: usize = 2 * 1024 * 1024;
+use refs::{Budget, TooLarge, inline_refs};
 
-/// How deep an unfolded schema may be. JSON deeper than 128 is not even parsed.
-const MAX_DEPTH: usize = 96;
-
-/// What a key and its punctuation cost beside their text.
-const BYTES_A_VALUE: usize = 8;
+pub(super) mod refs;
 
 type Schema = Map<String, Value>;
-
-/// What references may still unfold to, over all schemas of a request.
-#[derive(Debug)]
-pub(super) struct Budget(usize);
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self(MAX_UNFOLDED_BYTES)
-    }
-}
-
-/// The references unfold to more than [`MAX_UNFOLDED_BYTES`] or deeper than [`MAX_DEPTH`].
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct TooLarge;
 
 /// A tool's parameters.
 pub(super) fn tool_parameters(
@@ -44,8 +26,9 @@ pub(super) fn tool_parameters(
     without_null(&mut schema);
     without_decoration(&mut schema);
     with_items(&mut schema);
-    if quirks.inclusive_bounds {
+    if quirks.older_keywords {
         inclusive_bounds(&mut schema);
+        enum_for_const(&mut schema);
     }
     Ok(schema)
 }
@@ -121,201 +104,54 @@ pub(super) fn each_schema(schema: &mut Schema, visit: &mut dyn FnMut(&mut Schema
     }
 }
 
-/// Puts what a `$ref` points to in its place, and removes `$defs` and `definitions`. A reference within what it points to
-/// becomes an object without further rules, and so does one that points nowhere: a model cannot follow it anyway.
-pub(super) fn inline_refs(mut schema: Schema, budget: &mut Budget) -> Result<Schema, TooLarge> {
-    let mut refers = false;
-    each_schema(&mut schema, &mut |inner| {
-        refers |= inner.contains_key("$ref");
-    });
-    if refers {
-        let mut unfolding = Unfolding {
-            root: &schema,
-            // The root is being unfolded from the beginning.
-            open: vec![String::new()],
-            budget,
-        };
-        schema = unfolding.schema(&schema, 0)?;
-    }
-    each_schema(&mut schema, &mut |inner| {
-        inner.shift_remove("$defs");
-        inner.shift_remove("definitions");
-    });
-    Ok(schema)
-}
-
-struct Unfolding<'a> {
-    root: &'a Schema,
-    /// What is being unfolded, as JSON pointers, outermost first.
-    open: Vec<String>,
-    budget: &'a mut Budget,
-}
-
-impl Unfolding<'_> {
-    fn schema(&mut self, schema: &Schema, depth: usize) -> Result<Schema, TooLarge> {
-        if depth > MAX_DEPTH {
-            return Err(TooLarge);
-        }
-        let mut unfolded = match schema.get("$ref").and_then(Value::as_str) {
-            Some(reference) => self.target(reference, depth)?,
-            None => Schema::new(),
-        };
-        // What stands beside a reference says more about this place than what the reference points to.
-        for (keyword, value) in schema {
-            // Definitions are unfolded where they are referred to, and only there.
-            if matches!(keyword.as_str(), "$ref" | "$defs" | "definitions") {
-                continue;
-            }
-            self.budget.spend(keyword)?;
-            let value = match (Holds::of(keyword), value) {
-                (Holds::Named, Value::Object(named)) => {
-                    let mut inner = Map::with_capacity(named.len());
-                    for (name, value) in named {
-                        self.budget.spend(name)?;
-                        inner.insert(name.clone(), self.value(value, depth + 1)?);
-                    }
-                    Value::Object(inner)
-                }
-                (Holds::Schemas, Value::Array(list)) => {
-                    let inner = list.iter().map(|value| self.value(value, depth + 1));
-                    Value::Array(inner.collect::<Result<_, _>>()?)
-                }
-                (Holds::Schemas, value) => self.value(value, depth + 1)?,
-                (Holds::Named | Holds::Nothing, data) => self.budget.copy(data)?,
-            };
-            unfolded.insert(keyword.clone(), value);
-        }
-        Ok(unfolded)
-    }
-
-    fn value(&mut self, value: &Value, depth: usize) -> Result<Value, TooLarge> {
-        match value.as_object() {
-            Some(schema) => self.schema(schema, depth).map(Value::Object),
-            None => self.budget.copy(value),
-        }
-    }
-
-    fn target(&mut self, reference: &str, depth: usize) -> Result<Schema, TooLarge> {
-        let root = self.root;
-        let Some(pointer) = pointer(reference) else {
-            return open_object(None, self.budget);
-        };
-        match resolve(root, &pointer) {
-            Some(Value::Object(target)) if !self.open.contains(&pointer) => {
-                self.open.push(pointer);
-                let unfolded = self.schema(target, depth + 1)?;
-                self.open.pop();
-                Ok(unfolded)
-            }
-            target => open_object(target, self.budget),
-        }
-    }
-}
-
-/// `None` also for the root itself, which is always being unfolded when somebody asks.
-fn resolve<'a>(root: &'a Schema, pointer: &str) -> Option<&'a Value> {
-    let path = pointer.strip_prefix('/')?;
-    let (first, rest) = path.split_at(path.find('/').unwrap_or(path.len()));
-    let key = first.replace("~1", "/").replace("~0", "~");
-    root.get(&key)?.pointer(rest)
-}
-
-/// What is left of a schema that cannot be unfolded: its type, and what it says about itself.
-fn open_object(target: Option<&Value>, budget: &mut Budget) -> Result<Schema, TooLarge> {
-    let mut left = Schema::new();
-    let kind = target.and_then(|target| target.get("type"));
-    left.insert(
-        "type".to_owned(),
-        budget.copy(kind.unwrap_or(&json!("object")))?,
-    );
-    if let Some(description) = target.and_then(|target| target.get("description")) {
-        left.insert("description".to_owned(), budget.copy(description)?);
-    }
-    Ok(left)
-}
-
-impl Budget {
-    fn spend(&mut self, text: &str) -> Result<(), TooLarge> {
-        let cost = text.len().saturating_add(BYTES_A_VALUE);
-        self.0 = self.0.checked_sub(cost).ok_or(TooLarge)?;
-        Ok(())
-    }
-
-    fn copy(&mut self, value: &Value) -> Result<Value, TooLarge> {
-        self.charge(value)?;
-        Ok(value.clone())
-    }
-
-    /// Before anything is copied.
-    fn charge(&mut self, value: &Value) -> Result<(), TooLarge> {
-        match value {
-            Value::Null | Value::Bool(_) | Value::Number(_) => self.spend(""),
-            Value::String(text) => self.spend(text),
-            Value::Array(list) => list.iter().try_for_each(|item| self.charge(item)),
-            Value::Object(map) => map.iter().try_for_each(|(key, item)| {
-                self.spend(key)?;
-                self.charge(item)
-            }),
-        }
-    }
-}
-
-/// `#/$defs/A%20B` as the JSON pointer `/$defs/A B`; `None` if it points outside of the schema.
-fn pointer(reference: &str) -> Option<String> {
-    let fragment = reference.strip_prefix('#')?;
-    let mut bytes = Vec::with_capacity(fragment.len());
-    let mut rest = fragment.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        let escaped = match (byte, after) {
-            (b'%', [high, low, ..]) => hex(*high).zip(hex(*low)),
-            _ => None,
-        };
-        match escaped {
-            Some((high, low)) => {
-                bytes.push(high * 16 + low);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            None => {
-                bytes.push(byte);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8(bytes).ok()
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    let value = char::from(digit).to_digit(16)?;
-    u8::try_from(value).ok()
-}
-
 /// Picks the branch that is not null: of `anyOf` and `oneOf` with a branch for null, and of `type: [T, "null"]`; and an only
-/// branch, also of `allOf`, is no branch. What may be null and is required becomes what may be left out: a model that is
-/// not allowed to say null would have to invent a value.
+/// branch, also of `allOf`, is no branch. What may be null and must be there stays required, for who reads the arguments
+/// may insist on it, and its description says that it may be null; what may be left out needs no null.
 pub(super) fn without_null(schema: &mut Schema) {
     each_schema(schema, &mut |schema| {
-        // A picked branch may have branches of its own; each turn makes the schema smaller.
-        while pick_branch(schema) {}
-        pick_type(schema);
-        let Some(Value::Object(properties)) = schema.get("properties") else {
+        pick(schema);
+        let required: HashSet<String> = match schema.get("required") {
+            Some(Value::Array(names)) => {
+                let names = names.iter().filter_map(Value::as_str);
+                names.map(str::to_owned).collect()
+            }
+            Some(_) | None => return,
+        };
+        let Some(Value::Object(properties)) = schema.get_mut("properties") else {
             return;
         };
-        let nullable: Vec<String> = properties
-            .iter()
-            .filter(|(_, property)| may_be_null(property))
-            .map(|(name, _)| name.clone())
-            .collect();
-        if nullable.is_empty() {
-            return;
-        }
-        let Some(Value::Array(required)) = schema.get_mut("required") else {
-            return;
-        };
-        required.retain(|name| !nullable.iter().any(|nullable| name == nullable));
-        if required.is_empty() {
-            schema.shift_remove("required");
+        for (name, property) in properties {
+            if required.contains(name)
+                && may_be_null(property)
+                && let Value::Object(property) = property
+            {
+                pick(property);
+                say(property, "May be null.");
+            }
         }
     });
+}
+
+fn pick(schema: &mut Schema) {
+    // A picked branch may have branches of its own; each turn makes the schema smaller.
+    while pick_branch(schema) {}
+    pick_type(schema);
+}
+
+/// Adds a sentence to the description.
+fn say(schema: &mut Schema, sentence: &str) {
+    let text = match schema.get("description") {
+        Some(Value::String(text)) if !text.is_empty() => {
+            let stop = if text.ends_with(['.', '!', '?', '。']) {
+                ""
+            } else {
+                "."
+            };
+            format!("{text}{stop} {sentence}")
+        }
+        Some(_) | None => sentence.to_owned(),
+    };
+    schema.insert("description".to_owned(), json!(text));
 }
 
 const BRANCHES: [&str; 2] = ["anyOf", "oneOf"];
@@ -358,7 +194,13 @@ fn put_in_place(schema: &mut Schema, keyword: &str) -> bool {
     if !branch.iter().all(is_settled) {
         return false;
     }
-    let mut branch = branch.clone();
+    let Some(Value::Object(mut branch)) = schema
+        .get_mut(keyword)
+        .and_then(Value::as_array_mut)
+        .and_then(Vec::pop)
+    else {
+        return false;
+    };
     branch.retain(|inner, _| inner == keyword || !schema.contains_key(inner));
     let before = std::mem::take(schema);
     for (outer, value) in before {
@@ -443,6 +285,17 @@ pub(super) fn with_items(schema: &mut Schema) {
     });
 }
 
+/// Writes `const` as the only value of an `enum`. Only strings stand there: of another value the description says it.
+pub(super) fn enum_for_const(schema: &mut Schema) {
+    each_schema(schema, &mut |schema| match schema.shift_remove("const") {
+        Some(value @ Value::String(_)) => {
+            schema.insert("enum".to_owned(), json!([value]));
+        }
+        Some(value) => say(schema, &format!("Must be {value}.")),
+        None => {}
+    });
+}
+
 /// Removes `exclusiveMinimum` and `exclusiveMaximum`: of an integer the next one is the inclusive bound, of other numbers
 /// there is none, so that the description says it.
 pub(super) fn inclusive_bounds(schema: &mut Schema) {
@@ -474,12 +327,7 @@ fn inclusive_bound(schema: &mut Schema, exclusive: &str, inclusive: &str, step: 
         schema.insert(inclusive.to_owned(), json!(stricter));
         return;
     }
-    let rule = format!("Must be {word} than {bound}.");
-    let text = match schema.get("description") {
-        Some(Value::String(text)) if !text.is_empty() => format!("{text} {rule}"),
-        Some(_) | None => rule,
-    };
-    schema.insert("description".to_owned(), json!(text));
+    say(schema, &format!("Must be {word} than {bound}."));
 }
 
 #[cfg(test)]
