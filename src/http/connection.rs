@@ -22,6 +22,9 @@ use crate::openai::error::ApiError;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Between two requests on one connection.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
+/// The same after an answer that ends the connection, and could not announce it: a client that knows no better may have sent
+/// its next request already.
+const LAST_CALL_TIMEOUT: Duration = Duration::from_secs(1);
 /// From the head to the last byte of the body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 /// After the last answer: how long and how much of what the client still sends is read and thrown away. Closing a socket
@@ -46,6 +49,21 @@ pub(crate) struct Client<'a> {
 /// Why a connection ends without an answer.
 #[derive(Debug)]
 struct Left;
+
+/// What becomes of a connection after an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    Keep,
+    /// One more request, if it comes at once.
+    LastCall,
+    Close,
+}
+
+impl Next {
+    pub(crate) fn keep_if(keep: bool) -> Self {
+        if keep { Self::Keep } else { Self::Close }
+    }
+}
 
 /// What ends a request before it is handed over.
 enum Stop {
@@ -83,15 +101,15 @@ pub(crate) fn serve(gate: &Arc<Gate>, stream: &TcpStream, peer: SocketAddr, plac
         stream,
         input: Vec::new(),
     };
-    let mut first = true;
+    let mut wait = HEAD_TIMEOUT;
+    let mut is_last = false;
     loop {
         // First idle, then the look: whoever closes the edge either finds this connection idle, or is seen here.
         place.idle(Instant::now());
         if gate.closing.load(Ordering::Acquire) {
             return;
         }
-        let read = client.read_head(peer, first, place);
-        first = false;
+        let read = client.read_head(peer, wait, place);
         let (head, framing) = match read {
             Ok(whole) => whole,
             Err(Stop::Left) => return,
@@ -101,8 +119,10 @@ pub(crate) fn serve(gate: &Arc<Gate>, stream: &TcpStream, peer: SocketAddr, plac
                 break;
             }
         };
-        if !serve_request(gate, &mut client, head, framing) {
-            break;
+        match serve_request(gate, &mut client, head, framing, is_last) {
+            Next::Keep => wait = IDLE_TIMEOUT,
+            Next::LastCall => (wait, is_last) = (LAST_CALL_TIMEOUT, true),
+            Next::Close => break,
         }
     }
     client.linger(if gate.closing.load(Ordering::Acquire) {
@@ -112,12 +132,18 @@ pub(crate) fn serve(gate: &Arc<Gate>, stream: &TcpStream, peer: SocketAddr, plac
     });
 }
 
-/// Serves one request; `true` if the connection may serve another.
-fn serve_request(gate: &Arc<Gate>, client: &mut Client<'_>, head: Head, framing: Framing) -> bool {
+/// Serves one request. `is_last`: the connection ends with its answer, which says so.
+fn serve_request(
+    gate: &Arc<Gate>,
+    client: &mut Client<'_>,
+    head: Head,
+    framing: Framing,
+    is_last: bool,
+) -> Next {
     let request_id = gate::new_request_id();
     let body = match client.accept_body(gate, &head, framing) {
         Ok(body) => body,
-        Err(Stop::Left) => return false,
+        Err(Stop::Left) => return Next::Close,
         Err(Stop::Refuse(error)) => {
             log::info!(
                 "{request_id} {} {} {} refused with {}: {}",
@@ -127,28 +153,32 @@ fn serve_request(gate: &Arc<Gate>, client: &mut Client<'_>, head: Head, framing:
                 error.status,
                 error.message
             );
-            if framing == Framing::None && head.wants_keep_alive() {
-                return client
-                    .answer(Some(&head), &request_id, &Reply::error(&error), true)
-                    .is_ok();
+            if framing == Framing::None && head.wants_keep_alive() && !is_last {
+                let reply = Reply::error(&error);
+                let answered = client.answer(Some(&head), &request_id, &reply, true);
+                return Next::keep_if(answered.is_ok());
             }
             client.refuse(Some(&head), &request_id, &error);
-            return false;
+            return Next::Close;
         }
     };
     let ticket = Ticket::new(head, body, request_id, Instant::now());
+    if is_last {
+        ticket.close_after();
+    }
     handover::answer(gate, client, &ticket)
 }
 
 impl Client<'_> {
-    /// Reads the next head. A connection that ends or stays silent before the first byte of one is no error.
+    /// Reads the next head, of which the first byte must come within `wait`. A connection that ends or stays silent before
+    /// that is no error.
     fn read_head(
         &mut self,
         peer: SocketAddr,
-        first: bool,
+        wait: Duration,
         place: &Place,
     ) -> Result<(Head, Framing), Stop> {
-        let mut deadline = Instant::now() + if first { HEAD_TIMEOUT } else { IDLE_TIMEOUT };
+        let mut deadline = Instant::now() + wait;
         let mut begun = false;
         loop {
             if !self.input.is_empty() {

@@ -1,6 +1,6 @@
 //! A stream of server-sent events to one client: each event one chunk and one `write`, on its way at once. Ends in one of
 //! three ways: [`EventStream::finish`] (whole), [`EventStream::fail`] (an error event for its end), or dropped (cut, without
-//! an end). Only the first lets the client's connection live on.
+//! an end). Only the first lets the client's connection live on, the second for a moment.
 
 use std::io::{self, Write as _};
 use std::sync::Arc;
@@ -76,6 +76,10 @@ impl EventStream {
     /// not whole. A body without its end would say so too, but Node.js throws away what it has not handed on of such a
     /// body: the last text, and the error.
     pub(crate) fn fail(mut self, error: &ApiError, now: Instant) {
+        self.ticket.last_call();
+        if !self.ticket.complete() {
+            return;
+        }
         let mut text = Vec::new();
         push_event(&mut text, &error.to_json());
         // If the client left too, there is nobody to tell.
@@ -198,7 +202,7 @@ mod tests {
             !sent.contains("[DONE]") && sent.ends_with("\r\n0\r\n\r\n"),
             "{sent}"
         );
-        assert!(!ticket.is_whole());
+        assert!(ticket.is_whole() && ticket.is_last_call());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::http::connection::{Client, is_timeout, retry};
+use crate::http::connection::{Client, Next, is_timeout, retry};
 use crate::http::gate::{self, Gate};
 use crate::http::inner::{self, Bound, Stream};
 use crate::http::reply::Reply;
@@ -39,15 +39,15 @@ enum Ended {
     Close,
 }
 
-/// Gets a request answered; `true` if the connection may serve another.
-pub(crate) fn answer(gate: &Arc<Gate>, client: &mut Client<'_>, ticket: &Arc<Ticket>) -> bool {
+/// Gets a request answered.
+pub(crate) fn answer(gate: &Arc<Gate>, client: &mut Client<'_>, ticket: &Arc<Ticket>) -> Next {
     let Some(number) = gate::random().map(u128::from_be_bytes).map(TicketNumber) else {
         client.refuse(
             Some(&ticket.head),
             &ticket.request_id,
             &ApiError::internal(),
         );
-        return false;
+        return Next::Close;
     };
     gate.waiting.put(number, ticket);
     let mut handovers = 0;
@@ -70,7 +70,8 @@ pub(crate) fn answer(gate: &Arc<Gate>, client: &mut Client<'_>, ticket: &Arc<Tic
     };
     gate.waiting.forget(number);
     match ended {
-        Ended::Whole => ticket.keeps_alive(),
+        Ended::Whole if ticket.is_last_call() && ticket.keeps_alive() => Next::LastCall,
+        Ended::Whole => Next::keep_if(ticket.keeps_alive()),
         Ended::Answer(error) => {
             log::info!(
                 "{} {} {} {} answered {} after {} ms: {}",
@@ -83,15 +84,9 @@ pub(crate) fn answer(gate: &Arc<Gate>, client: &mut Client<'_>, ticket: &Arc<Tic
                 error.message
             );
             let keep = ticket.keeps_alive();
-            client
-                .answer(
-                    Some(&ticket.head),
-                    &ticket.request_id,
-                    &Reply::error(&error),
-                    keep,
-                )
-                .is_ok()
-                && keep
+            let reply = Reply::error(&error);
+            let answered = client.answer(Some(&ticket.head), &ticket.request_id, &reply, keep);
+            Next::keep_if(answered.is_ok() && keep)
         }
         Ended::Again | Ended::Starved => {
             ticket.leave();
@@ -100,11 +95,11 @@ pub(crate) fn answer(gate: &Arc<Gate>, client: &mut Client<'_>, ticket: &Arc<Tic
                 &ticket.request_id,
                 &ApiError::out_of_resources(),
             );
-            false
+            Next::Close
         }
         Ended::Close => {
             ticket.leave();
-            false
+            Next::Close
         }
     }
 }

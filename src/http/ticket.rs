@@ -36,6 +36,7 @@ pub(crate) struct Ticket {
     state: AtomicU8,
     received: AtomicBool,
     keep_alive: AtomicBool,
+    last_call: AtomicBool,
 }
 
 /// The number under which a ticket travels over the inner connection. Unguessable: 128 random bits.
@@ -64,6 +65,7 @@ impl Ticket {
             state: AtomicU8::new(QUEUED),
             received: AtomicBool::new(false),
             keep_alive,
+            last_call: AtomicBool::new(false),
         })
     }
 
@@ -131,6 +133,15 @@ impl Ticket {
     /// Whether the client's connection may live on after a whole answer.
     pub(crate) fn keeps_alive(&self) -> bool {
         self.keep_alive.load(Ordering::Acquire)
+    }
+
+    /// The answer ends the connection, but has not announced it.
+    pub(crate) fn last_call(&self) {
+        self.last_call.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_last_call(&self) -> bool {
+        self.last_call.load(Ordering::Acquire)
     }
 
     /// The answer announces `Connection: close`.

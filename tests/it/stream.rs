@@ -420,3 +420,20 @@ fn one_connection_serves_many_chats_on_either_side() {
         );
     }
 }
+
+#[test]
+fn a_request_right_behind_a_broken_stream_is_answered_and_the_last_of_its_connection() {
+    let simulator = simulator();
+    let proxy = Proxy::start(&simulator, "");
+    let mut client = proxy.connect();
+    simulator.enqueue(Script::Steps(vec![head(), text("Hel"), Step::Cut]));
+    send(&mut client, &asked("grok"));
+    assert!(!client.response("POST").text().contains("[DONE]"));
+    // The client could not know that the connection ends.
+    send(&mut client, &asked("grok"));
+    let answer = client.response("POST");
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert!(answer.text().contains("[DONE]"));
+    assert_eq!(answer.header("connection"), Some("close"));
+    assert_eq!(client.rest(), b"");
+}
