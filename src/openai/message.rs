@@ -4,7 +4,7 @@
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error, IgnoredAny, SeqAccess, Visitor};
 
 use super::fields::{self, StringOrObject};
 
@@ -23,6 +23,9 @@ pub(crate) struct Message {
     /// Of the role `tool`: the call that this is the result of.
     #[serde(default)]
     pub(crate) tool_call_id: Option<String>,
+    /// An answer in sound, kept at OpenAI.
+    #[serde(default)]
+    pub(crate) audio: Option<IgnoredAny>,
     /// The form before `tool_calls`; its result has the role `function`.
     #[serde(default)]
     pub(crate) function_call: Option<CalledFunction>,
@@ -63,6 +66,18 @@ pub(crate) struct CalledFunction {
 pub(crate) enum Content {
     Text(String),
     Parts(Vec<Part>),
+}
+
+impl From<String> for Content {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<Vec<Part>> for Content {
+    fn from(parts: Vec<Part>) -> Self {
+        Self::Parts(parts)
+    }
 }
 
 impl<'de> Deserialize<'de> for Content {

@@ -1,6 +1,9 @@
 //! The messages of a request in the GENERIC format: content always as a list of parts, tool calls flat.
 //! Source: reference §4.2, §7 and §10.1.
 
+use serde::de::IgnoredAny;
+use serde_json::json;
+
 use crate::oci::wire::generic as wire;
 use crate::openai::message::{
     CalledFunction, Content, InputAudio, InputFile, MediaUrl, Message, Part, PartKind, Role,
@@ -60,6 +63,12 @@ fn assistant(turn: Turn, path: &str) -> Result<wire::Message, BadRequest> {
     let mut refusal = message.refusal;
     let mut content = parts(message.content, path, Some(&mut refusal))?;
     if is_blank(&content) {
+        if message.audio.is_some() && tool_calls.is_empty() && refusal.is_none() {
+            return Err(BadRequest::invalid(
+                format!("{path}.audio"),
+                "answers in sound are not kept here: send what was said as `content`",
+            ));
+        }
         content.clear();
         if tool_calls.is_empty() {
             content.push(text_part(String::new()));
@@ -76,7 +85,7 @@ fn assistant(turn: Turn, path: &str) -> Result<wire::Message, BadRequest> {
 /// `path` of the call.
 fn tool_call(call: ToolCall, path: &str) -> Result<wire::ToolCall, BadRequest> {
     match call.kind.as_deref() {
-        Some("function") | None => {}
+        Some("function" | "") | None => {}
         Some(other) => {
             let why = format!("calls of type `{other}` are not supported, only `function`");
             return Err(BadRequest::invalid(format!("{path}.type"), why));
@@ -100,8 +109,20 @@ fn called_function(function: CalledFunction, path: &str) -> Result<wire::ToolCal
         id: None,
         name: name.ok_or_else(|| BadRequest::invalid(format!("{path}.name"), "is missing"))?,
         // What no arguments are in JSON; models that parse them fail on the empty string.
-        arguments: arguments.unwrap_or_else(|| NO_ARGUMENTS.to_owned()),
+        arguments: arguments.map_or_else(|| NO_ARGUMENTS.to_owned(), whole_arguments),
     })
+}
+
+/// Models write arguments that are no JSON object now and then, and an answer that was cut off leaves half of one. Servers
+/// that parse them fail on each further turn, so that such a text is kept whole, under one key.
+fn whole_arguments(arguments: String) -> String {
+    let is_object = arguments.trim_start().starts_with('{')
+        && serde_json::from_str::<IgnoredAny>(&arguments).is_ok();
+    if is_object {
+        arguments
+    } else {
+        json!({ "arguments": arguments }).to_string()
+    }
 }
 
 /// Never empty: no content at all is one empty text.

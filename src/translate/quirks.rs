@@ -11,6 +11,8 @@ pub(super) struct Quirks {
     pub(super) no_empty_tool_turn: bool,
     /// Wants each tool call answered before the next one is made.
     pub(super) one_call_a_turn: bool,
+    /// Wants each turn with tool calls right behind a turn of somebody else's.
+    pub(super) calls_follow_others: bool,
     /// Wants one system message, and before all others.
     pub(super) one_system_first: bool,
     /// Refuses `exclusiveMinimum`, `exclusiveMaximum` and `const` in schemas.
@@ -32,6 +34,7 @@ impl Quirks {
             no_parallel_calls: id.starts_with("meta.llama-3"),
             no_empty_tool_turn: id.starts_with("meta.llama"),
             one_call_a_turn: google,
+            calls_follow_others: google,
             one_system_first: google,
             older_keywords: google,
             full_response_schemas: openai || xai,

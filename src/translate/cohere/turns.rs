@@ -75,13 +75,23 @@ pub(super) fn conversation(
             }
         }
     }
-    system.retain(|text| !text.is_empty());
-    let (history, now) = split(history)?;
-    Ok(Conversation {
-        preamble: (!system.is_empty()).then(|| system.join("\n")),
-        history,
-        now,
-    })
+    let preamble = (!system.is_empty()).then(|| system.join("\n"));
+    match (history.is_empty(), preamble) {
+        // Instructions alone are what the user asks.
+        (true, Some(asked)) => Ok(Conversation {
+            preamble: None,
+            history,
+            now: Now::Asked(asked),
+        }),
+        (_, preamble) => {
+            let (history, now) = split(history)?;
+            Ok(Conversation {
+                preamble,
+                history,
+                now,
+            })
+        }
+    }
 }
 
 /// Takes what is said now out of the turns.
@@ -142,7 +152,7 @@ impl OpenCalls {
     fn called(&mut self, call: generic::ToolCall, names: &ToolNames) -> wire::ToolCall {
         let made = wire::ToolCall {
             name: names.upstream(call.name),
-            parameters: parameters(call.arguments),
+            parameters: parameters(&call.arguments),
         };
         if let Some(id) = call.id {
             self.0.entry(id).or_default().push_back(made.clone());
@@ -155,12 +165,9 @@ impl OpenCalls {
     }
 }
 
-/// Models write arguments that are no JSON object now and then; such a text is kept whole, under one key.
-fn parameters(arguments: String) -> Map<String, Value> {
-    match json::read(arguments.as_bytes()) {
-        Ok(Value::Object(parameters)) => parameters,
-        Ok(_) | Err(_) => Map::from_iter([("arguments".to_owned(), Value::String(arguments))]),
-    }
+/// Of arguments that are a JSON object: others were made one before.
+fn parameters(arguments: &str) -> Map<String, Value> {
+    json::read(arguments.as_bytes()).unwrap_or_default()
 }
 
 /// The text of all parts. There are no others: they were refused before.

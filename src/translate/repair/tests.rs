@@ -196,9 +196,126 @@ fn missing_ids_are_made_up_the_same_each_time() {
 }
 
 #[test]
-fn a_result_without_an_id_needs_a_call_without_one() {
-    let refused = repair(history(&["calls a:f", "result  1"]), Quirks::of(GROK)).unwrap_err();
-    assert_eq!(refused.param, "messages[1].tool_call_id");
+fn a_result_without_an_id_goes_to_an_open_call_and_needs_one() {
+    check(
+        GROK,
+        &["calls a:f b:g", "result  1", "result  2"],
+        &["calls a:f b:g", "result a 1", "result b 2"],
+    );
+    let named = |name: &str| json!({"role": "tool", "name": name, "content": name});
+    let mut messages = history(&["calls a:f b:g"]);
+    messages.extend(["g", "f"].map(|name| serde_json::from_value(named(name)).unwrap()));
+    let turns = repair(messages, Quirks::of(GROK)).unwrap();
+    assert_eq!(
+        turns.iter().map(shown).collect::<Vec<_>>(),
+        ["calls a:f b:g", "result b g", "result a f"]
+    );
+    for (history_before, at) in [
+        (&["calls a:f", "result a 1", "result  2"][..], 2),
+        (&["result  1"], 0),
+    ] {
+        let refused = repair(history(history_before), Quirks::of(GROK)).unwrap_err();
+        assert_eq!(refused.param, format!("messages[{at}].tool_call_id"));
+    }
+}
+
+#[test]
+fn the_two_forms_may_be_mixed() {
+    // The newer form's call, the older form's result.
+    check(
+        GROK,
+        &["calls a:f", "function f 42"],
+        &["calls a:f", "result a 42"],
+    );
+    // One call told in both forms, and an empty one that is none.
+    for function_call in [
+        json!({"name": "f", "arguments": "{}"}),
+        json!({}),
+        json!({"name": "", "arguments": ""}),
+    ] {
+        let mut call = json!({"role": "assistant", "content": null, "function_call": function_call,
+            "tool_calls": [{"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}]});
+        let mut messages = vec![
+            serde_json::from_value(call.clone()).unwrap(),
+            message("result a 1"),
+        ];
+        let turns = repair(messages, Quirks::of(GROK)).unwrap();
+        let shown_turns: Vec<_> = turns.iter().map(shown).collect();
+        assert_eq!(shown_turns, ["calls a:f", "result a 1"], "{function_call}");
+        call["tool_calls"] = json!(null);
+        call["content"] = json!("words");
+        messages = vec![serde_json::from_value(call).unwrap()];
+        assert!(repair(messages, Quirks::of(GROK)).is_ok());
+    }
+}
+
+#[test]
+fn images_of_results_become_a_users() {
+    let image = json!({"type": "image_url", "image_url": {"url": "data:x"}});
+    let screen = json!({"role": "tool", "tool_call_id": "a", "content": [{"type": "text", "text": "done"}, image]});
+    let mut messages = history(&["user x", "calls a:f b:g", "result b 2", "user y"]);
+    messages.insert(2, serde_json::from_value(screen).unwrap());
+    let turns = repair(messages, Quirks::of(GROK)).unwrap();
+    assert_eq!(
+        turns.iter().map(shown).collect::<Vec<_>>(),
+        [
+            "user x",
+            "calls a:f b:g",
+            "result a done",
+            "result b 2",
+            "user from the result of tool f:|",
+            "user y"
+        ]
+    );
+    let Some(Content::Parts(parts)) = &turns[4].message.content else {
+        unreachable!("it has parts")
+    };
+    assert_eq!(parts[1].kind, Some(PartKind::ImageUrl));
+    assert_eq!(turns[4].at, 2);
+}
+
+#[test]
+fn blank_instructions_go_unless_there_is_nothing_else() {
+    for id in [GROK, GEMINI, LLAMA] {
+        check(id, &["system ", "user x", "developer  "], &["user x"]);
+        check(
+            id,
+            &["system a", "system ", "user x"],
+            &["system a", "user x"],
+        );
+    }
+    check(GROK, &["system "], &["system "]);
+}
+
+#[test]
+fn gemini_hears_calls_right_behind_somebody_else() {
+    check(
+        GEMINI,
+        &[
+            "user x",
+            "assistant a",
+            "assistant ",
+            "calls a:f \"b\"",
+            "result a 1",
+            "assistant c",
+        ],
+        &[
+            "user x",
+            "calls a:f \"a\n\nb\"",
+            "result a 1",
+            "assistant c",
+        ],
+    );
+    check(
+        GEMINI,
+        &["system s", "calls a:f", "result a 1"],
+        &["system s", "user .", "calls a:f", "result a 1"],
+    );
+    check(
+        GROK,
+        &["assistant a", "calls a:f", "result a 1"],
+        &["assistant a", "calls a:f", "result a 1"],
+    );
 }
 
 #[test]
@@ -293,12 +410,12 @@ fn gemini_gets_one_call_and_its_result_at_a_time() {
             "user y",
         ],
     );
-    let turns = repair(history(&["calls a:f b:g"]), Quirks::of(GEMINI)).unwrap();
+    let turns = repair(history(&["user x", "calls a:f b:g"]), Quirks::of(GEMINI)).unwrap();
     let places: Vec<_> = turns
         .iter()
         .map(|turn| (turn.at, turn.first_call))
         .collect();
-    assert_eq!(places, [(0, 0), (0, 0), (0, 1), (0, 0)]);
+    assert_eq!(places, [(0, 0), (1, 0), (1, 0), (1, 1), (1, 0)]);
 }
 
 #[test]
@@ -310,12 +427,14 @@ fn gemini_gets_one_system_message_and_first() {
     );
     check(GEMINI, &["user x", "system a"], &["system a", "user x"]);
     let parts = json!([{"role": "system", "content": [{"type": "text", "text": "a"}]}, {"role": "system"},
-        {"role": "system", "content": "b"}]);
+        {"role": "system", "content": "b"}, {"role": "user", "content": "x"}]);
     let turns = repair(serde_json::from_value(parts).unwrap(), Quirks::of(GEMINI)).unwrap();
     assert_eq!(
         turns.iter().map(shown).collect::<Vec<_>>(),
-        ["system a|\n\n|b"]
+        ["system a|\n\n|b", "user x"]
     );
+    // There must be something to answer.
+    check(GEMINI, &["system a", "system b"], &["user a\n\nb"]);
 }
 
 #[test]
@@ -338,9 +457,13 @@ fn llamas_tool_turn_is_never_empty() {
 }
 
 #[test]
-fn orphans_must_be_text() {
-    let image = json!([{"role": "tool", "tool_call_id": "a",
-        "content": [{"type": "image_url", "image_url": "https://x"}]}]);
-    let refused = repair(serde_json::from_value(image).unwrap(), Quirks::of(GROK)).unwrap_err();
-    assert_eq!(refused.param, "messages[0].content[0].type");
+fn an_orphan_keeps_its_images() {
+    let image = json!([{"role": "tool", "tool_call_id": "a", "content": [{"type": "text", "text": "done"},
+        {"type": "image_url", "image_url": "https://x"}]}]);
+    let turns = repair(serde_json::from_value(image).unwrap(), Quirks::of(GROK)).unwrap();
+    assert_eq!(shown(&turns[0]), "user result of tool a:\n|done|");
+    let Some(Content::Parts(parts)) = &turns[0].message.content else {
+        unreachable!("it has parts")
+    };
+    assert_eq!(parts[2].kind, Some(PartKind::ImageUrl));
 }
