@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use parking_lot::Mutex;
 
-use crate::oci::error::OciError;
-use crate::oci::wire::ChatRequest;
+use crate::dispatch::Job;
+use crate::oci::error::{OciError, StatusError};
 use crate::translate::param_repair::{self, DroppedParam};
 
 /// Models that are remembered. More than any configuration names; beyond it nothing new is.
@@ -20,33 +20,21 @@ pub(crate) struct Repairs {
     known: Mutex<HashMap<String, Vec<DroppedParam>>>,
 }
 
-impl Repairs {
-    /// Leaves out beforehand what the model has refused before. OpenAI's names of what the request has lost by it.
-    pub(crate) fn apply_known(&self, model: &str, request: &mut ChatRequest) -> Vec<String> {
-        let known = self.known.lock().get(model).cloned().unwrap_or_default();
-        param_repair::apply_known(&known, request)
-    }
+/// Parameters of one request that may be left out because the model refuses them, each a call of its own.
+const MAX_REPAIRS: u32 = 3;
 
-    /// Leaves out what OCI has just refused, and remembers it. `None` if the error is about something else; otherwise
-    /// OpenAI's name of what was lost, if anything was.
-    pub(crate) fn learn(
-        &self,
-        model: &str,
-        error: &OciError,
-        request: &mut ChatRequest,
-    ) -> Option<Option<String>> {
-        let OciError::Status(status) = error else {
-            return None;
-        };
-        let dropped = param_repair::repair(status, request)?;
-        let lost = dropped.lost();
-        if self.remember(model, dropped) {
-            let what = lost
-                .as_deref()
-                .unwrap_or("a parameter, which goes out under its other name");
-            log::info!("{model} refuses {what}: left out of its requests from now on ({error})");
+impl Repairs {
+    /// Leaves out beforehand what the model has refused before. `model`: its id at OCI.
+    pub(crate) fn begin(&self, model: String, job: &mut Job) -> Mending<'_> {
+        let known = self.known.lock().get(&model).cloned().unwrap_or_default();
+        let lost = param_repair::apply_known(&known, &mut job.request);
+        job.lost.extend(lost);
+        Mending {
+            repairs: self,
+            model,
+            lesson: None,
+            made: 0,
         }
-        Some(lost)
     }
 
     /// `true` if it was new.
@@ -58,8 +46,74 @@ impl Repairs {
         let of_model = known.entry(model.to_owned()).or_default();
         let is_new = of_model.len() < MAX_PER_MODEL && !of_model.contains(&dropped);
         if is_new {
+            of_model.retain(|older| !dropped.replaces(older));
             of_model.push(dropped);
         }
         is_new
+    }
+}
+
+/// The repairs of one request.
+pub(crate) struct Mending<'a> {
+    repairs: &'a Repairs,
+    model: String,
+    /// The latest repair, which has yet to prove itself.
+    lesson: Option<Lesson>,
+    made: u32,
+}
+
+struct Lesson {
+    dropped: DroppedParam,
+    refusal: Box<StatusError>,
+}
+
+impl Mending<'_> {
+    /// How many repairs were made.
+    pub(crate) fn made(&self) -> u32 {
+        self.made
+    }
+
+    /// OCI has answered: what was left out was what it refused.
+    pub(crate) fn accepted(&mut self) {
+        let Some(Lesson { dropped, refusal }) = self.lesson.take() else {
+            return;
+        };
+        let lost = dropped.lost();
+        if self.repairs.remember(&self.model, dropped) {
+            let what = lost
+                .as_deref()
+                .unwrap_or("a parameter, which goes out under its other name");
+            log::info!(
+                "{} refuses {what}: left out of its requests from now on ({})",
+                self.model,
+                OciError::Status(refusal)
+            );
+        }
+    }
+
+    /// Leaves out what OCI has just refused, so that the call can be made again: the request was at fault, and that is mended.
+    /// Errors: the same, if it is about something else, or there have been enough.
+    pub(crate) fn refused(&mut self, error: OciError, job: &mut Job) -> Result<(), OciError> {
+        let OciError::Status(refusal) = error else {
+            return Err(error);
+        };
+        match &self.lesson {
+            // It was about something else, and the repair helped nothing.
+            Some(lesson) if lesson.refusal.message == refusal.message => self.lesson = None,
+            // What it was about is mended; this is another thing.
+            Some(_) if matches!(refusal.status, 400 | 422) => self.accepted(),
+            // Says nothing of the request.
+            Some(_) | None => {}
+        }
+        if self.made >= MAX_REPAIRS {
+            return Err(OciError::Status(refusal));
+        }
+        let Some(dropped) = param_repair::repair(&refusal, &mut job.request) else {
+            return Err(OciError::Status(refusal));
+        };
+        self.made += 1;
+        job.lost.extend(dropped.lost());
+        self.lesson = Some(Lesson { dropped, refusal });
+        Ok(())
     }
 }

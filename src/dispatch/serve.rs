@@ -18,9 +18,6 @@ use crate::translate;
 /// How often a pause looks whether the client is still there.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Parameters of one request that may be left out because the model refuses them, each a call of its own.
-const MAX_REPAIRS: u32 = 3;
-
 /// What became of a request, for its log line.
 #[derive(Debug)]
 pub(crate) struct Outcome {
@@ -42,12 +39,10 @@ pub(crate) struct Outcome {
 impl Dispatch {
     /// Answers `exchange`. Returns when the answer, whichever it is, was written.
     pub(crate) fn serve(&self, mut job: Job, exchange: Exchange) -> Outcome {
-        let model = job.serving.id().to_owned();
-        let known = self.repairs.apply_known(&model, &mut job.request);
-        job.lost.extend(known);
+        let mut mending = self.repairs.begin(job.serving.id().to_owned(), &mut job);
         let mut outcome = Outcome::unanswered();
         let (arrived, gone) = (exchange.arrived(), exchange.gone());
-        let (mut started, mut repaired) = (None, 0);
+        let mut started = None;
         let mut exchange = exchange;
         let mut last: Option<OciError> = None;
         loop {
@@ -70,7 +65,10 @@ impl Dispatch {
             outcome.account = Some(self.seat.id.clone());
             let limits = self.limits(now, &exchange);
             let error = match attempt::run(&self.seat, &job, exchange, lease, &limits) {
-                Ok(finished) => return settle(outcome, finished, arrived),
+                Ok(finished) => {
+                    mending.accepted();
+                    return settle(outcome, finished, arrived);
+                }
                 Err(failed) => {
                     exchange = *failed.exchange;
                     failed.error
@@ -79,17 +77,19 @@ impl Dispatch {
             if matches!(error, OciError::Cancelled) {
                 return outcome;
             }
-            if repaired < MAX_REPAIRS
-                && first_started.elapsed() < self.settings.request_timeout
-                && let Some(lost) = self.repairs.learn(&model, &error, &mut job.request)
-            {
-                // The same account again and at once: it was the request's fault, and that is mended.
-                repaired += 1;
-                job.lost.extend(lost);
-                last = Some(error);
-                continue;
-            }
-            let repeats = outcome.attempts - 1 - repaired;
+            let error = if first_started.elapsed() < self.settings.request_timeout {
+                match mending.refused(error, &mut job) {
+                    // The same account again and at once.
+                    Ok(()) => {
+                        last = None;
+                        continue;
+                    }
+                    Err(error) => error,
+                }
+            } else {
+                error
+            };
+            let repeats = outcome.attempts - 1 - mending.made();
             let Some(pause) = self.pause(&error, repeats, first_started) else {
                 let told = translate::error(&error);
                 return refuse(exchange, outcome, &self.seat, &told, Some(&error));

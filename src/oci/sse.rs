@@ -8,8 +8,9 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io::BufRead as _;
 
-/// The longest line accepted, in bytes without its end. COHERE's last event repeats the whole conversation in one line.
-pub(crate) const MAX_LINE_BYTES: usize = 1024 * 1024;
+/// The longest line accepted, in bytes without its end. COHERE's last event repeats the whole conversation in one line: of
+/// 256,000 tokens that is a megabyte of English, and several of what JSON escapes.
+pub(crate) const MAX_LINE_BYTES: usize = 8 * 1024 * 1024;
 
 /// What some servers write before their first byte of UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";

@@ -20,7 +20,14 @@ mod apply;
 
 /// What was left out of a request, or written otherwise. One model refuses it always, so that it is worth remembering.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct DroppedParam(Fix);
+pub(crate) struct DroppedParam {
+    fix: Fix,
+    /// Only of requests with the effort that this one had: some models choose their words as told when they do not think.
+    only_with: Option<Effort>,
+}
+
+/// OCI's word for how long the model thinks, if the request says.
+type Effort = Option<&'static str>;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Fix {
@@ -132,9 +139,14 @@ const KEYWORDS: [&str; 28] = [
 const PENALTY_WORDS: &str = "Penalty is not enabled";
 
 impl DroppedParam {
+    /// Whether remembering both would be a contradiction: a limit has one name.
+    pub(crate) fn replaces(&self, older: &Self) -> bool {
+        matches!((&self.fix, &older.fix), (Fix::Rename(_), Fix::Rename(_)))
+    }
+
     /// OpenAI's name of what the answer was made without; `None` if nothing was lost.
     pub(crate) fn lost(&self) -> Option<String> {
-        match &self.0 {
+        match &self.fix {
             Fix::Drop(param) | Fix::DropWord(param, _) => Some(param.name().to_owned()),
             Fix::Rename(_) => None,
             Fix::NoThoughtWithTools => Some(Param::ReasoningEffort.name().to_owned()),
@@ -151,6 +163,30 @@ impl Param {
         let row = PARAMS.iter().find(|(param, _)| *param == self);
         row.map_or("", |(_, name)| name)
     }
+
+    /// Whether it is about how the model chooses its words.
+    fn is_sampling(self) -> bool {
+        match self {
+            Self::Temperature
+            | Self::TopP
+            | Self::TopK
+            | Self::FrequencyPenalty
+            | Self::PresencePenalty
+            | Self::Seed
+            | Self::Stop => true,
+            Self::ParallelToolCalls
+            | Self::ReasoningEffort
+            | Self::Verbosity
+            | Self::Metadata
+            | Self::Prediction
+            | Self::ServiceTier
+            | Self::StreamOptions
+            | Self::ToolChoice
+            | Self::ResponseFormat
+            | Self::N
+            | Self::Strict => false,
+        }
+    }
 }
 
 /// Takes the parameter that the error is about out of the request. `None`, and the request as it was, if the error is about
@@ -163,12 +199,27 @@ pub(crate) fn repair(error: &StatusError, request: &mut ChatRequest) -> Option<D
         keywords if keywords.is_empty() => fix_of(error, request)?,
         keywords => Fix::DropKeywords(keywords),
     };
-    apply(&fix, request).then_some(DroppedParam(fix))
+    let only_with = match fix {
+        Fix::Drop(param) if param.is_sampling() => Some(effort(request)),
+        Fix::Drop(_)
+        | Fix::DropWord(..)
+        | Fix::Rename(_)
+        | Fix::NoThoughtWithTools
+        | Fix::DropKeywords(_) => None,
+    };
+    apply(&fix, request).then_some(DroppedParam { fix, only_with })
+}
+
+fn effort(request: &ChatRequest) -> Effort {
+    Param::ReasoningEffort.word(request)
 }
 
 /// Repairs beforehand what the model has refused before. Gives OpenAI's names of what was lost by it.
 pub(crate) fn apply_known(dropped: &[DroppedParam], request: &mut ChatRequest) -> Vec<String> {
-    let applied = dropped.iter().filter(|dropped| apply(&dropped.0, request));
+    let applied = dropped.iter().filter(|dropped| {
+        let fits = dropped.only_with.is_none_or(|with| with == effort(request));
+        fits && apply(&dropped.fix, request)
+    });
     applied.filter_map(DroppedParam::lost).collect()
 }
 
@@ -252,8 +303,10 @@ fn named_in(message: &str) -> Option<Named> {
         let announced = skipped.ends_with(": ")
             || ["parameter", "parameters", "argument"].contains(&before) && skipped == " ";
         if coined || quoted || announced {
-            let named = Named::of(&openai_name(word));
-            if named.is_some() {
+            let name = openai_name(word);
+            let named = Named::of(&name);
+            // What is said of a field that must stay is not said of those that are named behind it.
+            if named.is_some() || is_field(&name) {
                 return named;
             }
         }

@@ -100,7 +100,7 @@ const STATUSES: [Row; 25] = [
             Some("unsupported_parameter"),
             Some("max_tokens"),
         ),
-        1,
+        2,
     ),
     row(400, "", (400, INVALID, None, None), 1),
     row(401, "401.NotAuthenticated.json", REFUSED, 1),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ociai_proxy::simulator::{Options, Simulator};
+use ociai_proxy::simulator::{Options, Script, Simulator};
 use serde_json::{Value, json};
 
 use crate::harness::{Proxy, account, config, simulator};
@@ -56,6 +56,33 @@ fn a_refused_parameter_is_left_out_of_a_stream_too() {
     assert_eq!(dropped, "temperature, top_p");
     assert_eq!(answer.events().last().map(String::as_str), Some("[DONE]"));
     assert_eq!(simulator.total_requests(), 3);
+}
+
+#[test]
+fn a_repair_that_helps_nothing_is_not_remembered() {
+    let simulator = simulator();
+    let proxy = Proxy::start(&simulator, "");
+    let refusal =
+        json!({ "code": "400", "message": "Unknown parameter: 'temperature'" }).to_string();
+    let asked = json!({ "model": "grok", "temperature": 0.2, "messages": [{ "role": "user", "content": "Hello" }] });
+    for _ in 0..2 {
+        simulator.enqueue(Script::status(400, refusal.clone()));
+    }
+    proxy
+        .chat(&asked)
+        .assert_error(400, Some("unsupported_parameter"));
+    let answer = proxy.chat(&asked);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(answer.header("x-ociai-dropped-params"), None);
+    // One that fails of something else has helped.
+    simulator.enqueue(Script::status(400, refusal));
+    let other = json!({ "code": "InvalidParameter", "message": "messages: no" }).to_string();
+    simulator.enqueue(Script::status(400, other));
+    proxy
+        .chat(&asked)
+        .assert_error(400, Some("InvalidParameter"));
+    let answer = proxy.chat(&asked);
+    assert_eq!(answer.header("x-ociai-dropped-params"), Some("temperature"));
 }
 
 /// For each model what is asked for beside the question, and what the model's vendor does not take of it, in the order in

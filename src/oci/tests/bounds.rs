@@ -245,8 +245,8 @@ fn nothing_is_read_without_end() {
         (endless("HTTP/1.1 200 OK\r\nX: ", "x"), "not HTTP"),
         (endless("HTTP/1.1 200 OK\r\n", "X: y\r\n"), "not HTTP"),
         (endless(EVENTS, "0"), "cut off in the body"),
-        (endless(events, "data: x"), "over 1048576 bytes"),
-        (endless(events, ":xxxxxx"), "over 1048576 bytes"),
+        (endless(events, "data: x"), "over 8388608 bytes"),
+        (endless(events, ":xxxxxx"), "over 8388608 bytes"),
         (endless(json, " "), "over 33554432 bytes"),
         (endless(json, "\n"), "over 33554432 bytes"),
         (

@@ -13,6 +13,8 @@ use crate::openai::chat;
 use crate::translate::models::ModelTarget;
 use crate::translate::{Rules, request};
 
+mod memory;
+
 /// A request that has everything, with `more`, for a model without quirks.
 fn whole(more: &Value) -> ChatRequest {
     whole_for(&ModelTarget::new("vendor.model", None), more)
@@ -282,44 +284,6 @@ fn gemini_loses_both_penalties_although_it_names_none() {
 }
 
 #[test]
-fn a_model_that_must_not_think_to_call_tools_does_not() {
-    let refused = |how: &str| {
-        let message = format!(
-            "Function tools with reasoning_effort are not supported for gpt-5.6 in /v1/chat/completions. {how}"
-        );
-        refused(
-            &json!({"error": {"message": message, "type": "invalid_request_error",
-            "param": "reasoning_effort", "code": null}})
-            .to_string(),
-        )
-    };
-    for (how, effort) in [
-        (
-            "To use function tools, use /v1/responses or set reasoning_effort to 'none'.",
-            json!(null),
-        ),
-        ("Please use /v1/responses instead.", json!("high")),
-    ] {
-        let more = json!({"reasoning_effort": effort});
-        let mut request = whole(&more);
-        let dropped = [repair(&refused(how), &mut request).unwrap()];
-        assert_eq!(dropped[0].lost().as_deref(), Some("reasoning_effort"));
-        assert_eq!(json_of(&request)["reasoningEffort"], "NONE");
-        assert_eq!(repair(&refused(how), &mut request), None);
-        assert_eq!(
-            apply_known(&dropped, &mut whole(&more)),
-            ["reasoning_effort"]
-        );
-        // Without tools it thinks as it is told.
-        let mut plain =
-            whole(&json!({"reasoning_effort": "high", "tools": [], "tool_choice": null}));
-        let before = json_of(&plain);
-        assert!(apply_known(&dropped, &mut plain).is_empty());
-        assert_eq!(json_of(&plain), before);
-    }
-}
-
-#[test]
 fn the_recorded_refusals_are_answered() {
     let recorded = |name: &str| {
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/errors");
@@ -370,31 +334,6 @@ fn the_limit_is_renamed_in_both_directions() {
 }
 
 #[test]
-fn an_unsupported_value_is_remembered_as_that_value() {
-    let error = refused(
-        r#"{"error":{"message":"Unsupported value: 'minimal' is not supported with the 'm' model. Supported values are: 'low', 'medium', and 'high'.","type":"invalid_request_error","param":"reasoning_effort","code":"unsupported_value"}}"#,
-    );
-    let mut request = whole(&json!({}));
-    let dropped = [repair(&error, &mut request).unwrap()];
-    assert_eq!(json_of(&request).get("reasoningEffort"), None);
-    let mut other = whole(&json!({"reasoning_effort": "high"}));
-    assert!(apply_known(&dropped, &mut other).is_empty());
-    assert_eq!(json_of(&other)["reasoningEffort"], "HIGH");
-    assert_eq!(
-        apply_known(&dropped, &mut whole(&json!({}))),
-        ["reasoning_effort"]
-    );
-    // The value is quoted where a parameter could stand, and the parameter is named later.
-    check_dropped(
-        &said(
-            "Unsupported value: 'minimal' is not supported for reasoning_effort with this model.",
-        ),
-        "reasoning_effort",
-        "reasoningEffort",
-    );
-}
-
-#[test]
 fn what_was_asked_for_is_never_dropped() {
     for (message, more) in [
         ("Unknown parameter: 'messages[0].name'.", json!({})),
@@ -424,6 +363,11 @@ fn what_was_asked_for_is_never_dropped() {
         ("temperature must be between 0 and 2", json!({})),
         ("Invalid type for 'stop': expected a string", json!({})),
         ("maxTokens must be at most 4000", json!({})),
+        // What may go is named behind what must stay.
+        (
+            "logitBias is not supported with this model. Supported are: 'temperature', 'topP'.",
+            json!({}),
+        ),
         // Words that are no names.
         (
             "Images are not supported on this model, stop sending them with seed.",
