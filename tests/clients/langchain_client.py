@@ -5,6 +5,7 @@ import warnings
 from importlib.metadata import version
 
 import openai
+from langchain_core.exceptions import ContextOverflowError
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
@@ -164,6 +165,8 @@ def what_a_model_refuses_has_its_class_and_code(setting):
     for words, (status, code) in scene.refusals_of(model).items():
         error = refused(kinds[status], ask, chat(model), f"Please {words}.")
         assert error.code == code, repr(error)
+        # Agents shorten the conversation by the class.
+        assert isinstance(error, ContextOverflowError) == (code == "context_length_exceeded"), repr(error)
         assert (status == 429) == ("retry-after" in error.response.headers), error.response.headers
     assert refused(openai.BadRequestError, ask, chat(model, n=1000), "Hello!").param == "n"
     if scene.speaks_cohere(model):
