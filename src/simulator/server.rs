@@ -17,7 +17,7 @@ use time::macros::format_description;
 use super::Recorded;
 use super::answer::{self, Vendor};
 use super::connection::{Connection, Incoming, Request, find};
-use super::failures::{self, Failure};
+use super::failures::{Failure, told};
 use super::quirks;
 use super::schema;
 use super::script::{LAST_CHUNK, Played, chunk, play};
@@ -223,7 +223,7 @@ fn default_answer(
     let plan = answer::plan(model, chat, &hex(&Sha256::digest(bytes)));
     let refusal = quirks::refusal(model, chat, shared.strict)
         .or_else(|| quirks::too_long(&plan))
-        .or_else(|| failures::refusal(&plan));
+        .or_else(|| told::refusal(&plan));
     if let Some(refusal) = refusal {
         let seconds = refusal.retry_after.as_ref().map(u32::to_string);
         let headers = seconds.map(|seconds| ("retry-after".to_owned(), seconds));
@@ -244,7 +244,7 @@ fn default_answer(
     let is_broken = plan.failure == Some(Failure::BrokenStream);
     let mut events = stream::events(&plan, chat);
     if is_broken {
-        events = failures::before_break(events);
+        events = told::before_break(events);
     }
     for event in events {
         connection.pause(shared.pace)?;

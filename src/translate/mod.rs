@@ -20,6 +20,7 @@ mod generic;
 #[cfg(test)]
 mod golden;
 mod grounding;
+mod heard;
 #[cfg(test)]
 mod hostile;
 mod logprobs;

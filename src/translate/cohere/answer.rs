@@ -9,7 +9,7 @@ use crate::oci::error::OciError;
 use crate::oci::wire::cohere as wire;
 use crate::oci::wire::generic::{Answer, AnswerPart, AnswerToolCall};
 use crate::translate::dialect::ToolNames;
-use crate::translate::event::{Heard, Said, failure};
+use crate::translate::heard::{Heard, Said, failure};
 use crate::translate::tools::MAX_TOOL_CALLS;
 
 use super::finish_reason;

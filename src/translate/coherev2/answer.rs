@@ -10,7 +10,7 @@ use crate::oci::wire::coherev2 as wire;
 use crate::oci::wire::generic::{Answer, AnswerPart, AnswerToolCall, LogProbs};
 use crate::translate::cohere::finish_reason;
 use crate::translate::dialect::ToolNames;
-use crate::translate::event::{Heard, Said, failure};
+use crate::translate::heard::{Heard, Said, failure};
 
 pub(in crate::translate) struct Listener {
     names: ToolNames,

@@ -4,8 +4,8 @@
 
 use serde_json::{Value, json};
 
-use super::super::answer::plan;
 use super::*;
+use crate::simulator::answer::plan;
 
 const GPT: &str = "openai.gpt-5";
 const GPT_OSS: &str = "openai.gpt-oss-120b";
@@ -61,9 +61,9 @@ fn throttling_and_faults_are_as_recorded() {
         assert_eq!(body, serde_json::from_str::<Value>(recorded).unwrap());
         assert_eq!((refusal.status, refusal.retry_after), (status, retry_after));
     };
-    let throttled = include_str!("../../../tests/fixtures/errors/429.TooManyRequests.json");
+    let throttled = include_str!("../../../../tests/fixtures/errors/429.TooManyRequests.json");
     check("simulate throttling", 429, Some(2), throttled);
-    let broken = include_str!("../../../tests/fixtures/errors/500.InternalServerError.json");
+    let broken = include_str!("../../../../tests/fixtures/errors/500.InternalServerError.json");
     check("simulate a fault", 500, None, broken);
 }
 
