@@ -78,13 +78,10 @@ impl Mending<'_> {
         let Some(Lesson { dropped, refusal }) = self.lesson.take() else {
             return;
         };
-        let lost = dropped.lost();
+        let what = dropped.to_string();
         if self.repairs.remember(&self.model, dropped) {
-            let what = lost
-                .as_deref()
-                .unwrap_or("a parameter, which goes out under its other name");
             log::info!(
-                "{} refuses {what}: left out of its requests from now on ({})",
+                "{} refuses {what} from now on ({})",
                 self.model,
                 OciError::Status(refusal)
             );

@@ -6,9 +6,11 @@ use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::http::exchange::Writer;
 use crate::http::ticket::Ticket;
 use crate::openai::error::ApiError;
+
+/// To the gate, and so to the client.
+pub(crate) type Writer = Box<dyn io::Write + Send>;
 
 pub(crate) struct EventStream {
     ticket: Arc<Ticket>,

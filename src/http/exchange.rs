@@ -8,14 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime};
 
 use crate::http::body::Body;
-use crate::http::event_stream::EventStream;
+use crate::http::event_stream::{EventStream, Writer};
 use crate::http::head::{Head, Version};
 use crate::http::reply::{self, Asked, Ending, Reply};
 use crate::http::ticket::Ticket;
 use crate::names::RequestId;
 use crate::openai::error::ApiError;
-
-pub(crate) type Writer = Box<dyn Write + Send>;
 
 /// A request that waits for its answer.
 pub(crate) struct Exchange {

@@ -7,6 +7,8 @@
 //! Never dropped: `messages`, `model`, `tools`, a `tool_choice` or `response_format` other than the default, `n` above 1,
 //! `logprobs`, `logit_bias`, `web_search_options`. Without them the answer would be another one, or lack what was asked for.
 
+use std::fmt;
+
 use crate::oci::error::StatusError;
 use crate::oci::wire::ChatRequest;
 
@@ -185,6 +187,17 @@ impl Param {
             | Self::ResponseFormat
             | Self::N
             | Self::Strict => false,
+        }
+    }
+}
+
+/// For the log: what is refused, and what becomes of it.
+impl fmt::Display for DroppedParam {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.fix, self.lost()) {
+            (Fix::NoThoughtWithTools, _) => f.write_str("to think beside tools: it is told not to"),
+            (_, Some(lost)) => write!(f, "{lost}: left out of its requests"),
+            (_, None) => f.write_str("a limit's name: it goes out under the other one"),
         }
     }
 }
