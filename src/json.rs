@@ -20,7 +20,7 @@ pub(crate) fn read<T: DeserializeOwned>(json: &[u8]) -> serde_json::Result<T> {
 
 /// The text with each escaped half of a character replaced, as long as before; `None` if there is none.
 pub(crate) fn with_whole_characters(json: &[u8]) -> Option<Vec<u8>> {
-    let mut halves = Vec::new();
+    let mut whole = None;
     let mut at = 0;
     while let Some(found) = json
         .get(at..)
@@ -30,7 +30,10 @@ pub(crate) fn with_whole_characters(json: &[u8]) -> Option<Vec<u8>> {
         at += match (unit(json, at), unit(json, at + ESCAPE_BYTES)) {
             (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => 2 * ESCAPE_BYTES,
             (Some(0xD800..=0xDFFF), _) => {
-                halves.push(at);
+                let copy = whole.get_or_insert_with(|| json.to_vec());
+                if let Some(escape) = copy.get_mut(at..at + ESCAPE_BYTES) {
+                    escape.copy_from_slice(br"\ufffd");
+                }
                 ESCAPE_BYTES
             }
             (Some(_), _) => ESCAPE_BYTES,
@@ -38,16 +41,7 @@ pub(crate) fn with_whole_characters(json: &[u8]) -> Option<Vec<u8>> {
             (None, _) => 2,
         };
     }
-    if halves.is_empty() {
-        return None;
-    }
-    let mut whole = json.to_vec();
-    for half in halves {
-        if let Some(escape) = whole.get_mut(half..half + ESCAPE_BYTES) {
-            escape.copy_from_slice(br"\ufffd");
-        }
-    }
-    Some(whole)
+    whole
 }
 
 /// The UTF-16 unit that an escape at this place stands for.

@@ -69,6 +69,15 @@ pub(crate) struct Job {
     pub(crate) lost: Vec<String>,
 }
 
+impl Job {
+    /// Notes what is left out, once.
+    fn loses(&mut self, name: String) {
+        if !self.lost.contains(&name) {
+            self.lost.push(name);
+        }
+    }
+}
+
 impl Dispatch {
     /// `repairs` outlives a reload: what a model refuses does not depend on the configuration.
     pub(crate) fn new(

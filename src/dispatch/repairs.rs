@@ -27,8 +27,9 @@ impl Repairs {
     /// Leaves out beforehand what the model has refused before. `model`: its id at OCI.
     pub(crate) fn begin(&self, model: String, job: &mut Job) -> Mending<'_> {
         let known = self.known.lock().get(&model).cloned().unwrap_or_default();
-        let lost = param_repair::apply_known(&known, &mut job.request);
-        job.lost.extend(lost);
+        for lost in param_repair::apply_known(&known, &mut job.request) {
+            job.loses(lost);
+        }
         Mending {
             repairs: self,
             model,
@@ -94,22 +95,28 @@ impl Mending<'_> {
         let OciError::Status(refusal) = error else {
             return Err(error);
         };
-        match &self.lesson {
-            // It was about something else, and the repair helped nothing.
-            Some(lesson) if lesson.refusal.message == refusal.message => self.lesson = None,
-            // What it was about is mended; this is another thing.
-            Some(_) if matches!(refusal.status, 400 | 422) => self.accepted(),
-            // Says nothing of the request.
-            Some(_) | None => {}
+        let dropped = if self.made < MAX_REPAIRS {
+            param_repair::repair(&refusal, &mut job.request)
+        } else {
+            None
+        };
+        if let Some(lesson) = &self.lesson
+            && matches!(refusal.status, 400 | 422)
+        {
+            // Refused of the same again, and nothing is left to mend: the repair helped nothing.
+            if dropped.is_none() && param_repair::is_about_the_same(&lesson.refusal, &refusal) {
+                self.lesson = None;
+            } else {
+                self.accepted();
+            }
         }
-        if self.made >= MAX_REPAIRS {
-            return Err(OciError::Status(refusal));
-        }
-        let Some(dropped) = param_repair::repair(&refusal, &mut job.request) else {
+        let Some(dropped) = dropped else {
             return Err(OciError::Status(refusal));
         };
         self.made += 1;
-        job.lost.extend(dropped.lost());
+        if let Some(lost) = dropped.lost() {
+            job.loses(lost);
+        }
         self.lesson = Some(Lesson { dropped, refusal });
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::oci::error::OciError;
+use crate::oci::error::{OciError, status_of_code};
 use crate::translate;
 
 /// The first pause before the same account is asked again; doubled each time.
@@ -24,17 +24,24 @@ pub(crate) enum Next {
 /// blocks who hammers it, and the client's own back-off knows best.
 pub(crate) fn judge(error: &OciError) -> Next {
     match error {
-        OciError::Status(status) => match status.status {
-            409 | 500 | 502..=599 => Next::Again,
-            _ => Next::Answer,
+        OciError::Status(status) => by_status(status.status),
+        OciError::Event { code, .. } => match code.as_deref().and_then(status_of_code) {
+            Some(status) => by_status(status),
+            // Without a code its words may say that the request is at fault.
+            None if translate::error(error).status < 500 => Next::Answer,
+            None => Next::Again,
         },
-        // Told as a 4xx it is the request's fault, or OCI throttles.
-        OciError::Event { .. } if translate::error(error).status < 500 => Next::Answer,
-        OciError::Unreachable { .. }
-        | OciError::Timeout { .. }
-        | OciError::Broken { .. }
-        | OciError::Event { .. } => Next::Again,
+        OciError::Unreachable { .. } | OciError::Timeout { .. } | OciError::Broken { .. } => {
+            Next::Again
+        }
         OciError::Cancelled => Next::Answer,
+    }
+}
+
+fn by_status(status: u16) -> Next {
+    match status {
+        409 | 500 | 502..=599 => Next::Again,
+        _ => Next::Answer,
     }
 }
 
@@ -92,6 +99,8 @@ mod tests {
             (Some("ServiceUnavailable"), "", Next::Again),
             (Some("TooManyRequests"), "slow down", Next::Answer),
             (Some("429"), "slow down", Next::Answer),
+            (Some("NotAuthorized"), "no", Next::Answer),
+            (Some("501"), "no", Next::Answer),
             (Some("content_filter"), "blocked", Next::Answer),
             (
                 None,

@@ -2,7 +2,7 @@
 //! by compare-and-swap only, so that each of the two learns at once what the other decided:
 //!
 //! ```text
-//! Queued -> Running -> Whole      taken by a worker, answered to the last byte
+//! Queued -> Running -> Whole      taken by a worker, answered to the last byte, be it an error's within a stream
 //!    |         +-----> Gone       the client left
 //!    +---------------> Gone
 //!    +---------------> Expired    waited too long; the gate has answered

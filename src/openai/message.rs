@@ -105,8 +105,9 @@ impl<'de> Visitor<'de> for ContentVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Content, A::Error> {
         let mut parts = Vec::new();
-        while let Some(part) = list.next_element()? {
-            parts.push(part);
+        while let Some(part) = list.next_element::<Part>()? {
+            let at = parts.len();
+            parts.push(Part { at, ..part });
         }
         Ok(Content::Parts(parts))
     }
@@ -115,6 +116,8 @@ impl<'de> Visitor<'de> for ContentVisitor {
 /// One part of a message; which field counts is said by `kind`.
 #[derive(Debug, Default)]
 pub(crate) struct Part {
+    /// Its place in the client's list.
+    pub(crate) at: usize,
     /// `None`: not said, which is understood for text.
     pub(crate) kind: Option<PartKind>,
     pub(crate) text: Option<String>,
@@ -171,6 +174,7 @@ impl<'de> StringOrObject<'de> for Part {
             kind: object.kind,
             text: object.text,
             refusal: object.refusal,
+            at: 0,
             image_url: object.image_url,
             video_url: object.video_url,
             input_audio: object.input_audio,

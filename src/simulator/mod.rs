@@ -40,8 +40,8 @@
 //!   gpt-5.4 and gpt-5.5 refuse `tools` if it is given and not NONE;
 //! - Llama 3 refuses `isParallelToolCalls: true`, and every Llama `$ref` in a tool's schema; it fails with 500 on an
 //!   assistant's turn with tool calls and empty content;
-//! - Gemini refuses `$ref`, `const` and `exclusiveMinimum` in a tool's schema, system messages behind others, and every turn
-//!   with calls but one call with its result behind it;
+//! - Gemini refuses `$ref`, `const` and `exclusiveMinimum` in a tool's schema, system messages behind others, every turn with
+//!   calls but one call with its result behind it, and calls right behind an assistant or behind nobody;
 //! - `xai.grok-4.20-multi-agent*` does not chat; only the COHEREV2 models for vision take images.
 
 mod account;

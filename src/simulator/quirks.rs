@@ -268,13 +268,21 @@ fn google(chat: &Value) -> Option<Refusal> {
     if turns.clone().any(|message| is_system(&message)) {
         return Some(bad("System messages must come before all others."));
     }
+    let mut before = "";
     while let Some(turn) = turns.next() {
+        if turn.get("toolCalls").is_some() && !matches!(before, "USER" | "TOOL") {
+            return Some(bad(
+                "Please ensure that function call turn comes immediately after a user turn or after a function response turn.",
+            ));
+        }
+        before = word(turn, "role");
         let ids: Vec<_> = items(turn, "toolCalls")
             .map(|call| call.get("id"))
             .collect();
         let mut answered = Vec::new();
         while let Some(result) = turns.next_if(|next| word(next, "role") == "TOOL") {
             answered.push(result.get("toolCallId"));
+            before = "TOOL";
         }
         // A call and its response make a turn, so several calls in one can never be answered.
         let unasked = word(turn, "role") == "TOOL";

@@ -4,7 +4,9 @@
 use serde_json::{Map, Number, Value};
 
 use crate::oci::wire::ApiFormat;
-use crate::openai::chat::ChatRequest;
+use crate::openai::chat::{ChatRequest, ReasoningEffort, Verbosity};
+
+use super::generic::service_tier;
 
 use Fate::{Dropped, Lost, Refused, Translated};
 
@@ -200,7 +202,11 @@ pub(crate) fn why_dropped(name: &str, format: ApiFormat) -> Option<&'static str>
 pub(crate) fn lost(request: &ChatRequest, format: ApiFormat) -> Vec<&'static str> {
     let lost = FIELDS.iter().filter(|field| match field.fate(format) {
         Lost(_) => asks_for(request, field.name),
-        Translated(_) => is_negative(request, field.name) && format == ApiFormat::Cohere,
+        Translated(_) => match format {
+            ApiFormat::Generic => field.name == "service_tier" && has_other_tier(request),
+            ApiFormat::Cohere => is_negative(request, field.name),
+            ApiFormat::CohereV2 => false,
+        },
         Dropped(_) | Refused(_) => false,
     });
     lost.map(|field| field.name).collect()
@@ -214,13 +220,26 @@ fn asks_for(request: &ChatRequest, name: &str) -> bool {
         "metadata" => any(&request.metadata),
         "parallel_tool_calls" => request.parallel_tool_calls == Some(false),
         "prediction" => request.prediction.is_some(),
-        "reasoning_effort" => request.reasoning_effort.is_some(),
-        "service_tier" => request.service_tier.is_some(),
+        "reasoning_effort" => request
+            .reasoning_effort
+            .is_some_and(|effort| effort != ReasoningEffort::None),
+        "service_tier" => request
+            .service_tier
+            .as_deref()
+            .is_some_and(|tier| !matches!(tier, "auto" | "default")),
         "top_logprobs" => request.top_logprobs.is_some_and(|top| top > 0),
-        "verbosity" => request.verbosity.is_some(),
+        "verbosity" => request
+            .verbosity
+            .is_some_and(|verbosity| verbosity != Verbosity::Medium),
         "web_search_options" => request.web_search_options.is_some(),
         _ => false,
     }
+}
+
+/// One of OpenAI's that OCI has no word for.
+fn has_other_tier(request: &ChatRequest) -> bool {
+    let tier = request.service_tier.as_deref();
+    tier.is_some_and(|tier| service_tier(tier).is_none())
 }
 
 /// COHERE knows no negative penalties.

@@ -31,6 +31,12 @@ pub(super) fn request(
         tool_choice,
         response_format,
     } = offered(&mut request, quirks)?;
+    if let Some(wire::ResponseFormat::JsonSchema { json_schema }) = &response_format
+        && json_schema.name.is_none()
+    {
+        let param = "response_format.json_schema.name";
+        return Err(BadRequest::invalid(param, "is missing"));
+    }
     let parallel = request
         .parallel_tool_calls
         .filter(|parallel| !(quirks.no_parallel_calls && *parallel || tools.is_empty()));
@@ -149,7 +155,7 @@ fn web_search_options(options: WebSearchOptions) -> wire::WebSearchOptions {
 
 /// `flex`, `scale` and whatever comes next are about OpenAI's prices: the answer means the same without. `fast` is the newer
 /// name of `priority`.
-fn service_tier(tier: &str) -> Option<&'static str> {
+pub(super) fn service_tier(tier: &str) -> Option<&'static str> {
     match tier {
         "auto" => Some("AUTO"),
         "default" => Some("DEFAULT"),

@@ -63,7 +63,7 @@ fn assistant(turn: Turn, path: &str) -> Result<wire::Message, BadRequest> {
     let mut refusal = message.refusal;
     let mut content = parts(message.content, path, Some(&mut refusal))?;
     if is_blank(&content) {
-        if message.audio.is_some() && tool_calls.is_empty() && refusal.is_none() {
+        if message.audio.is_some() && refusal.is_none() {
             return Err(BadRequest::invalid(
                 format!("{path}.audio"),
                 "answers in sound are not kept here: send what was said as `content`",
@@ -145,7 +145,8 @@ fn parts(
         Some(Content::Text(text)) => Ok(vec![text_part(text)]),
         Some(Content::Parts(parts)) => {
             let mut translated = Vec::with_capacity(parts.len());
-            for (at, mut part) in parts.into_iter().enumerate() {
+            for mut part in parts {
+                let at = part.at;
                 if part.kind == Some(PartKind::Refusal)
                     && let Some(slot) = refusal.as_deref_mut()
                 {
@@ -258,7 +259,8 @@ pub(super) fn plain_text(content: Content, path: &str) -> Result<String, BadRequ
         Content::Parts(parts) => parts,
     };
     let mut joined = String::new();
-    for (at, part) in parts.into_iter().enumerate() {
+    for part in parts {
+        let at = part.at;
         match part
             .text
             .filter(|_| matches!(part.kind, None | Some(PartKind::Text)))

@@ -140,7 +140,7 @@ fn response_format(
                 .map_err(|TooLarge| too_large("response_format.json_schema.schema".to_owned()))?;
             Ok(wire::ResponseFormat::JsonSchema {
                 json_schema: wire::JsonSchema {
-                    name: from.name.ok_or_else(|| missing("json_schema.name"))?,
+                    name: from.name,
                     description: from.description,
                     schema,
                     is_strict: from.strict,

@@ -1,7 +1,8 @@
 //! A parameter that OCI says the model does not take: what may go without changing what was asked for goes, so that the
 //! call can be made again. Which model takes which parameter is nowhere to be read and changes with each model, so that
-//! nothing is left out beforehand on suspicion. What an error means is read here, `apply` changes the request. Pure: who calls repeats the call, once and on the same account, remembers
-//! the repair by model for [`apply_known`], names it in `x-ociai-dropped-params` and in the log.
+//! nothing is left out beforehand on suspicion. What an error means is read here, `apply` changes the request. Pure: who
+//! calls makes the call again at once and on the same account, remembers by model for [`apply_known`] what has helped, names
+//! it in `x-ociai-dropped-params` and in the log.
 //! Source: reference §7 and §8.
 //!
 //! Never dropped: `messages`, `model`, `tools`, a `tool_choice` or `response_format` other than the default, `n` above 1,
@@ -20,7 +21,7 @@ use apply::apply;
 
 mod apply;
 
-/// What was left out of a request, or written otherwise. One model refuses it always, so that it is worth remembering.
+/// What was left out of a request, or written otherwise. The model will refuse it again, so that it is worth remembering.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DroppedParam {
     fix: Fix,
@@ -72,36 +73,37 @@ enum Param {
     Strict,
 }
 
-/// OpenAI's names, each with the reason why the request is the same without.
-const PARAMS: [(Param, &str); 18] = [
+/// What may go, by OpenAI's names, each with the reason why the request is the same without; and whether it is about how the
+/// model chooses its words.
+const PARAMS: [(Param, &str, bool); 18] = [
     // How the model chooses its words, not what it is asked.
-    (Param::Temperature, "temperature"),
-    (Param::TopP, "top_p"),
-    (Param::TopK, "top_k"),
-    (Param::FrequencyPenalty, "frequency_penalty"),
-    (Param::PresencePenalty, "presence_penalty"),
+    (Param::Temperature, "temperature", true),
+    (Param::TopP, "top_p", true),
+    (Param::TopK, "top_k", true),
+    (Param::FrequencyPenalty, "frequency_penalty", true),
+    (Param::PresencePenalty, "presence_penalty", true),
     // Best effort, also at OpenAI.
-    (Param::Seed, "seed"),
+    (Param::Seed, "seed", true),
     // The answer has more at its end. Reasoning models refuse it, and clients send it to all alike.
-    (Param::Stop, "stop"),
+    (Param::Stop, "stop", true),
     // A hint; clients must take both, as models do not always follow it.
-    (Param::ParallelToolCalls, "parallel_tool_calls"),
+    (Param::ParallelToolCalls, "parallel_tool_calls", false),
     // How long the model thinks and talks.
-    (Param::ReasoningEffort, "reasoning_effort"),
-    (Param::Verbosity, "verbosity"),
+    (Param::ReasoningEffort, "reasoning_effort", false),
+    (Param::Verbosity, "verbosity", false),
     // For the books.
-    (Param::Metadata, "metadata"),
+    (Param::Metadata, "metadata", false),
     // Only the speed.
-    (Param::Prediction, "prediction"),
-    (Param::ServiceTier, "service_tier"),
+    (Param::Prediction, "prediction", false),
+    (Param::ServiceTier, "service_tier", false),
     // The usage is missing.
-    (Param::StreamOptions, "stream_options"),
+    (Param::StreamOptions, "stream_options", false),
     // Only what is the default anyway: `auto`, `text` and 1.
-    (Param::ToolChoice, "tool_choice"),
-    (Param::ResponseFormat, "response_format"),
-    (Param::N, "n"),
+    (Param::ToolChoice, "tool_choice", false),
+    (Param::ResponseFormat, "response_format", false),
+    (Param::N, "n", false),
     // Who reads the answer checks it.
-    (Param::Strict, "strict"),
+    (Param::Strict, "strict", false),
 ];
 
 /// Keywords of JSON Schema that a schema can do without: they narrow what a value may be, or only describe it. Without
@@ -162,32 +164,14 @@ impl DroppedParam {
 
 impl Param {
     fn name(self) -> &'static str {
-        let row = PARAMS.iter().find(|(param, _)| *param == self);
-        row.map_or("", |(_, name)| name)
+        let row = PARAMS.iter().find(|(param, ..)| *param == self);
+        row.map_or("", |(_, name, _)| name)
     }
 
     /// Whether it is about how the model chooses its words.
     fn is_sampling(self) -> bool {
-        match self {
-            Self::Temperature
-            | Self::TopP
-            | Self::TopK
-            | Self::FrequencyPenalty
-            | Self::PresencePenalty
-            | Self::Seed
-            | Self::Stop => true,
-            Self::ParallelToolCalls
-            | Self::ReasoningEffort
-            | Self::Verbosity
-            | Self::Metadata
-            | Self::Prediction
-            | Self::ServiceTier
-            | Self::StreamOptions
-            | Self::ToolChoice
-            | Self::ResponseFormat
-            | Self::N
-            | Self::Strict => false,
-        }
+        let row = PARAMS.iter().find(|(param, ..)| *param == self);
+        row.is_some_and(|(.., is_sampling)| *is_sampling)
     }
 }
 
@@ -221,6 +205,14 @@ pub(crate) fn repair(error: &StatusError, request: &mut ChatRequest) -> Option<D
         | Fix::DropKeywords(_) => None,
     };
     apply(&fix, request).then_some(DroppedParam { fix, only_with })
+}
+
+/// Whether two refusals are of one thing, as far as they say.
+pub(crate) fn is_about_the_same(one: &StatusError, other: &StatusError) -> bool {
+    match (named(one), named(other)) {
+        (Some(one), Some(other)) => one == other,
+        (_, None) | (None, _) => one.message == other.message,
+    }
 }
 
 fn effort(request: &ChatRequest) -> Effort {
@@ -269,7 +261,7 @@ fn refuses_thought_with_tools(error: &StatusError) -> bool {
     error.param.as_deref().is_some_and(is_effort) && error.message.starts_with("Function tools")
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Named {
     Param(Param),
     Limit(Limit),
@@ -282,7 +274,7 @@ impl Named {
             "max_tokens" => Some(Self::Limit(Limit::MaxTokens)),
             "max_completion_tokens" => Some(Self::Limit(Limit::MaxCompletionTokens)),
             _ => {
-                let (param, _) = PARAMS.iter().find(|(_, known)| *known == name)?;
+                let (param, ..) = PARAMS.iter().find(|(_, known, _)| *known == name)?;
                 Some(Self::Param(*param))
             }
         }

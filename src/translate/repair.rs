@@ -13,6 +13,9 @@ use super::quirks::Quirks;
 mod pairing;
 mod vendors;
 
+/// The result of a tool that is nothing but an image.
+const SEE_BELOW: &str = "see below";
+
 /// A message and its place in the client's list. What was added has the place of what it was added for.
 #[derive(Debug)]
 pub(super) struct Turn {
@@ -62,6 +65,10 @@ pub(super) fn repair(messages: Vec<Message>, quirks: Quirks) -> Result<Vec<Turn>
         .collect();
     without_blank_system(&mut turns);
     without_empty_function_call(&mut turns);
+    // Before others look at who spoke behind whom.
+    if quirks.one_system_first {
+        turns = vendors::one_system_first(turns);
+    }
     if turns.iter().any(|turn| uses_tools(&turn.message)) {
         let mut blocks = pairing::pair_results(turns)?;
         pairing::answer_open_calls(&mut blocks);
@@ -78,26 +85,13 @@ pub(super) fn repair(messages: Vec<Message>, quirks: Quirks) -> Result<Vec<Turn>
         }
         turns = spread(blocks);
     }
-    if quirks.one_system_first {
-        turns = vendors::one_system_first(turns);
-    }
     Ok(turns)
 }
 
 /// Instructions that say nothing are none: clients with an empty field for them send it all the same, and an empty text is
 /// refused by some. Unless there is nothing else.
 fn without_blank_system(turns: &mut Vec<Turn>) {
-    let is_blank = |turn: &Turn| {
-        turn.is_system()
-            && match &turn.message.content {
-                None => true,
-                Some(Content::Text(text)) => text.trim().is_empty(),
-                Some(Content::Parts(parts)) => parts.iter().all(|part| {
-                    let text = part.text.as_deref().unwrap_or_default();
-                    matches!(part.kind, Some(PartKind::Text) | None) && text.trim().is_empty()
-                }),
-            }
-    };
+    let is_blank = |turn: &Turn| turn.is_system() && is_wordless(&turn.message);
     if !turns.iter().all(is_blank) {
         turns.retain(|turn| !is_blank(turn));
     }
@@ -132,7 +126,7 @@ fn media_behind_results(blocks: Vec<Block>) -> Vec<Block> {
                 continue;
             }
         };
-        let mut seen = None;
+        let mut seen = Vec::new();
         for (number, result) in &mut calls.results {
             let media = take_media(&mut result.message);
             if media.is_empty() {
@@ -141,16 +135,28 @@ fn media_behind_results(blocks: Vec<Block>) -> Vec<Block> {
             let call = calls.turn.message.tool_calls.get(*number);
             let function = call.and_then(|call| call.function.as_ref()?.name.as_deref());
             let label = format!("From the result of tool {}:", function.unwrap_or_default());
-            let turn = seen.get_or_insert_with(|| said(result.at, Role::User, Vec::new()));
-            if let Some(Content::Parts(parts)) = &mut turn.message.content {
-                parts.push(text_part(label));
-                parts.extend(media);
+            let mut parts = vec![text_part(label)];
+            parts.extend(media);
+            seen.push(Block::Plain(said(result.at, Role::User, parts)));
+            if is_wordless(&result.message) {
+                result.message.content = Some(Content::Text(SEE_BELOW.to_owned()));
             }
         }
         moved.push(Block::Calls(calls));
-        moved.extend(seen.map(Block::Plain));
+        moved.append(&mut seen);
     }
     moved
+}
+
+fn is_wordless(message: &Message) -> bool {
+    match &message.content {
+        None => true,
+        Some(Content::Text(text)) => text.trim().is_empty(),
+        Some(Content::Parts(parts)) => parts.iter().all(|part| {
+            let text = part.text.as_deref().unwrap_or_default();
+            matches!(part.kind, Some(PartKind::Text) | None) && text.trim().is_empty()
+        }),
+    }
 }
 
 /// What is no text. Leaves the rest.

@@ -1,8 +1,6 @@
 //! A whole answer in OpenAI's words, and what streams share with it: finish reasons, usage, annotations.
 //! Source: reference §5 and §10.2.
 
-use std::collections::HashSet;
-
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -18,7 +16,7 @@ use super::ReplyMeta;
 use super::event;
 use super::grounding;
 use super::logprobs::logprobs;
-use super::tools::{MadeUpIds, NO_ARGUMENTS};
+use super::tools::{MadeUpIds, NO_ARGUMENTS, OwnIds};
 
 /// Errors: [`OciError::Broken`] for an answer without a choice, [`OciError::Event`] for one that says that it failed.
 pub(crate) fn completion(result: ChatResult, meta: &ReplyMeta) -> Result<ChatCompletion, OciError> {
@@ -72,11 +70,10 @@ fn choice(from: wire::Choice, at: u32, seed: &str) -> Choice {
         choice: index,
     };
     let calls = from.message.tool_calls.into_iter().enumerate();
-    let mut used = HashSet::new();
+    let mut ids_here = OwnIds::default();
     let tool_calls: Vec<_> = calls
         .filter_map(|(at, mut call)| {
-            // The client's results name their calls by the ids: a second call of the same id gets another.
-            call.id = call.id.filter(|id| used.insert(id.clone()));
+            call.id = call.id.map(|id| ids_here.own(id));
             tool_call(at, call, &ids)
         })
         .collect();

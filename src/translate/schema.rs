@@ -122,20 +122,31 @@ pub(super) fn without_null(schema: &mut Schema) {
         };
         for (name, property) in properties {
             if required.contains(name)
-                && may_be_null(property)
                 && let Value::Object(property) = property
+                && pick(property)
             {
-                pick(property);
                 say(property, "May be null.");
             }
         }
     });
 }
 
-fn pick(schema: &mut Schema) {
+/// Whether null was taken away.
+fn pick(schema: &mut Schema) -> bool {
+    let mut was_nullable = false;
     // A picked branch may have branches of its own; each turn makes the schema smaller.
-    while pick_branch(schema) {}
-    pick_type(schema);
+    loop {
+        if drop_null_branch(schema) {
+            was_nullable = true;
+        } else if !BRANCHES
+            .into_iter()
+            .chain(["allOf"])
+            .any(|keyword| put_in_place(schema, keyword))
+        {
+            break;
+        }
+    }
+    pick_type(schema) || was_nullable
 }
 
 /// Adds a sentence to the description.
@@ -159,8 +170,8 @@ const BRANCHES: [&str; 2] = ["anyOf", "oneOf"];
 /// What a schema may say of itself otherwise than its only branch does: it narrows nothing.
 const ANNOTATIONS: [&str; 5] = ["title", "description", "default", "examples", "deprecated"];
 
-/// Whether something changed.
-fn pick_branch(schema: &mut Schema) -> bool {
+/// Whether there was one beside others.
+fn drop_null_branch(schema: &mut Schema) -> bool {
     for keyword in BRANCHES {
         let Some(Value::Array(branches)) = schema.get_mut(keyword) else {
             continue;
@@ -171,10 +182,7 @@ fn pick_branch(schema: &mut Schema) -> bool {
             return true;
         }
     }
-    BRANCHES
-        .into_iter()
-        .chain(["allOf"])
-        .any(|keyword| put_in_place(schema, keyword))
+    false
 }
 
 /// Puts an only branch's keywords where the list of branches stood. What the schema says of itself stays; where both
@@ -213,12 +221,13 @@ fn put_in_place(schema: &mut Schema, keyword: &str) -> bool {
     true
 }
 
-fn pick_type(schema: &mut Schema) {
+/// Whether it had null beside another type.
+fn pick_type(schema: &mut Schema) -> bool {
     let Some(Value::Array(types)) = schema.get_mut("type") else {
-        return;
+        return false;
     };
     if !has_other_than_null(types) {
-        return;
+        return false;
     }
     types.retain(|kind| kind != "null");
     if let [_] = types.as_slice() {
@@ -230,21 +239,11 @@ fn pick_type(schema: &mut Schema) {
     {
         values.retain(|value| !value.is_null());
     }
+    true
 }
 
 fn has_other_than_null(types: &[Value]) -> bool {
     types.iter().any(|kind| kind == "null") && types.iter().any(|kind| kind != "null")
-}
-
-fn may_be_null(schema: &Value) -> bool {
-    let branch = BRANCHES.iter().any(|keyword| {
-        let branches = schema.get(keyword).and_then(Value::as_array);
-        branches.is_some_and(|branches| {
-            branches.iter().any(is_null) && branches.iter().any(|branch| !is_null(branch))
-        })
-    });
-    let types = schema.get("type").and_then(Value::as_array);
-    branch || types.is_some_and(|types| has_other_than_null(types))
 }
 
 /// A schema that nothing but null fits.

@@ -5,8 +5,6 @@
 //! A finish reason is never invented: a stream that ends without one is broken, unless its format has told otherwise
 //! that the answer is complete.
 
-use std::collections::HashSet;
-
 use crate::oci::error::OciError;
 use crate::oci::wire::generic::{Answer, AnswerToolCall, LogProbs};
 use crate::openai::chat::{Annotation, FinishReason, MAX_CHOICES, Usage};
@@ -18,7 +16,7 @@ use super::event::Listener;
 use super::grounding::MAX_CITATIONS;
 use super::logprobs::logprobs;
 use super::reply::{Spoken, annotations, finish_reason, usage};
-use super::tools::{MAX_TOOL_CALLS, MadeUpIds, ToolCalls};
+use super::tools::{MAX_TOOL_CALLS, MadeUpIds, OwnIds, ToolCalls};
 
 /// What some vendors' streams end with.
 const DONE: &str = "[DONE]";
@@ -151,6 +149,8 @@ impl StreamTranslator {
             finished >= self.expected,
             self.usage_was_last || self.done,
         ) {
+            // Fewer than asked for, and the usage was told: others may come, or not.
+            (true, false, false) if self.usage.is_some() => Progress::Finished,
             (false, _, _) | (true, false, false) => Progress::Open,
             (true, true, false) => Progress::Finished,
             (true, _, true) => Progress::Complete,
@@ -271,10 +271,9 @@ impl StreamTranslator {
             seed: tool_id_seed,
             choice: index,
         };
-        let mut ids_here = HashSet::new();
+        let mut ids_here = OwnIds::default();
         for (position, mut entry) in calls {
-            // Two calls with one id are two, where one event has both.
-            entry.id = entry.id.filter(|id| ids_here.insert(id.clone()));
+            entry.id = entry.id.map(|id| ids_here.own(id));
             let delta = choice
                 .tools
                 .push(position, entry, &ids)

@@ -1,7 +1,7 @@
 //! Numbers a stream's tool calls. OCI's fragments carry no index, and every vendor has its own habit; the rules and the
 //! patterns they were made for are those of reference §6.3, one table test each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use sha2::{Digest, Sha256};
 
@@ -32,6 +32,23 @@ impl MadeUpIds<'_> {
             .map(|byte| format!("{byte:02x}"))
             .collect::<String>();
         format!("call_{}", digits.get(..ID_DIGITS).unwrap_or(&digits))
+    }
+}
+
+/// The ids of the calls that one event, or a whole answer, has side by side: two with one id are two calls, and the client's
+/// results name them by their ids.
+#[derive(Debug, Default)]
+pub(super) struct OwnIds(HashMap<String, u32>);
+
+impl OwnIds {
+    /// The same for the same calls, so that one told again is known.
+    pub(super) fn own(&mut self, id: String) -> String {
+        let times = self.0.entry(id.clone()).or_default();
+        *times = times.saturating_add(1);
+        match *times {
+            1 => id,
+            times => format!("{id}_{times}"),
+        }
     }
 }
 

@@ -65,8 +65,10 @@ fn a_repair_that_helps_nothing_is_not_remembered() {
     let refusal =
         json!({ "code": "400", "message": "Unknown parameter: 'temperature'" }).to_string();
     let asked = json!({ "model": "grok", "temperature": 0.2, "messages": [{ "role": "user", "content": "Hello" }] });
-    for _ in 0..2 {
-        simulator.enqueue(Script::status(400, refusal.clone()));
+    for id in ["a1", "b2"] {
+        let message = format!("Unknown parameter: 'temperature' (request {id})");
+        let refusal = json!({ "code": "400", "message": message }).to_string();
+        simulator.enqueue(Script::status(400, refusal));
     }
     proxy
         .chat(&asked)
@@ -104,9 +106,9 @@ fn demands() -> [(&'static str, Value, &'static str, u64); 5] {
         ),
         (
             "openai.gpt-5.6",
-            json!({ "tools": tools, "max_tokens": 500 }),
+            json!({ "tools": tools, "max_tokens": 500, "reasoning_effort": "minimal" }),
             "reasoning_effort",
-            1,
+            2,
         ),
         (
             "openai.gpt-5.4",

@@ -426,11 +426,18 @@ fn a_request_right_behind_a_broken_stream_is_answered_and_the_last_of_its_connec
     let simulator = simulator();
     let proxy = Proxy::start(&simulator, "");
     let mut client = proxy.connect();
-    simulator.enqueue(Script::Steps(vec![head(), text("Hel"), Step::Cut]));
-    send(&mut client, &asked("grok"));
-    assert!(!client.response("POST").text().contains("[DONE]"));
+    let gate = Gate::new();
+    simulator.enqueue(Script::Steps(vec![
+        head(),
+        text("Hel"),
+        Step::WaitFor(gate.clone()),
+        Step::Cut,
+    ]));
     // The client could not know that the connection ends.
     send(&mut client, &asked("grok"));
+    send(&mut client, &asked("grok"));
+    gate.open();
+    assert!(!client.response("POST").text().contains("[DONE]"));
     let answer = client.response("POST");
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert!(answer.text().contains("[DONE]"));

@@ -223,8 +223,11 @@ fn what_a_format_has_no_word_for_is_told_and_nothing_else() {
     }
     // What changes nothing is no loss.
     let idle = json!({"model": "m", "messages": [{"role": "user", "content": "x"}], "logprobs": false, "logit_bias": {},
-        "parallel_tool_calls": true, "metadata": {}, "frequency_penalty": 0, "presence_penalty": 0.1});
+        "parallel_tool_calls": true, "metadata": {}, "frequency_penalty": 0, "presence_penalty": 0.1, "service_tier": "auto",
+        "reasoning_effort": "none", "verbosity": "medium"});
     assert!(lost(&idle, ApiFormat::Cohere).is_empty());
+    let flex = json!({"model": "m", "messages": [{"role": "user", "content": "x"}], "service_tier": "flex"});
+    assert_eq!(lost(&flex, ApiFormat::Generic), ["service_tier"]);
     let negative = json!({"model": "m", "messages": [{"role": "user", "content": "x"}], "frequency_penalty": -1,
         "presence_penalty": -0.1});
     assert_eq!(

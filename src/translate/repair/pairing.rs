@@ -32,7 +32,13 @@ type Open = HashMap<Key, Vec<(usize, usize)>>;
 pub(super) fn pair_results(turns: Vec<Turn>) -> Result<Vec<Block>, BadRequest> {
     let mut blocks: Vec<Block> = Vec::with_capacity(turns.len());
     let mut open = Open::new();
-    let mut ids = Ids::default();
+    let mut ids = Ids {
+        claimed: turns
+            .iter()
+            .filter_map(|turn| turn.message.tool_call_id.clone())
+            .collect(),
+        ..Ids::default()
+    };
     for turn in turns {
         match turn.message.role {
             Some(Role::Assistant) if uses_tools(&turn.message) => {
@@ -71,13 +77,13 @@ fn open_call(
     let id = message.tool_call_id.as_ref().filter(|id| !id.is_empty());
     let name = message.name.as_ref().filter(|name| !name.is_empty());
     let by_name = || name.map(|name| Key::Function(name.clone()));
-    let (first, second, third) = match (message.role, id) {
-        (Some(Role::Function), _) => (by_name().unwrap_or(Key::Any), None, None),
+    let needs_id = message.role == Some(Role::Tool) && id.is_none();
+    let keys = match (message.role, id) {
+        (Some(Role::Function), _) => [Some(by_name().unwrap_or(Key::Any)), None, None],
         // A client that gives ids of its own to calls that came without.
-        (_, Some(id)) => (Key::Id(id.clone()), Some(Key::Unnamed), None),
-        (_, None) => (Key::Unnamed, by_name(), Some(Key::Any)),
+        (_, Some(id)) => [Some(Key::Id(id.clone())), Some(Key::Unnamed), None],
+        (_, None) => [by_name(), Some(Key::Unnamed), Some(Key::Any)],
     };
-    let needs_id = first == Key::Unnamed;
     let mut latest = |key: &Key| {
         let waiting = open.get_mut(key)?;
         loop {
@@ -87,7 +93,7 @@ fn open_call(
             }
         }
     };
-    let mut keys = [Some(first), second, third].into_iter().flatten();
+    let mut keys = keys.into_iter().flatten();
     match keys.find_map(|key| latest(&key)) {
         None if needs_id => Err(BadRequest::invalid(
             format!("messages[{}].tool_call_id", turn.at),
@@ -108,14 +114,14 @@ fn named_calls(mut turn: Turn, ids: &mut Ids) -> Result<(Calls, Vec<Vec<Key>>), 
             .clone()
             .unwrap_or_else(|| format!("call_{}_{number}", turn.at));
         call.id = Some(ids.unlike_others(wanted));
+        let is_claimed = id.as_ref().is_some_and(|id| ids.claimed.contains(id));
         let by_name = function_of(call).map(|name| Key::Function(name.to_owned()));
-        let by_id = id.map_or(Key::Unnamed, Key::Id);
-        keys.push(
-            [Some(by_id), by_name, Some(Key::Any)]
-                .into_iter()
-                .flatten()
-                .collect(),
-        );
+        let mut of_call = vec![id.map_or(Key::Unnamed, Key::Id)];
+        if !is_claimed {
+            of_call.extend(by_name);
+            of_call.push(Key::Any);
+        }
+        keys.push(of_call);
     }
     if let Some(function) = turn.message.function_call.take() {
         let name = function.name.clone().filter(|name| !name.is_empty());
@@ -124,7 +130,12 @@ fn named_calls(mut turn: Turn, ids: &mut Ids) -> Result<(Calls, Vec<Vec<Key>>), 
             BadRequest::invalid(param, "is missing")
         })?;
         let calls = &mut turn.message.tool_calls;
-        if !calls.iter().any(|call| function_of(call) == Some(&name)) {
+        let is_told_twice = |call: &ToolCall| {
+            call.function.as_ref().is_some_and(|theirs| {
+                (&theirs.name, &theirs.arguments) == (&function.name, &function.arguments)
+            })
+        };
+        if !calls.iter().any(is_told_twice) {
             let id = format!("call_function_{}", ids.functions);
             ids.functions += 1;
             calls.push(call(ids.unlike_others(id), function));
@@ -154,6 +165,8 @@ fn call(id: String, function: CalledFunction) -> ToolCall {
 /// The ids of a history's calls.
 #[derive(Debug, Default)]
 struct Ids {
+    /// A result has it, which is not taken for the call of a result without one.
+    claimed: HashSet<String>,
     used: HashSet<String>,
     /// How often an id was wanted again.
     again: HashMap<String, u32>,

@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 
 use super::*;
 
+mod vendors;
+
 /// `user x`, `system x`, `calls a:f b:g` or `calls a:f "text"`, `result a x`.
 fn history(lines: &[&str]) -> Vec<Message> {
     lines.iter().map(|line| message(line)).collect()
@@ -210,6 +212,24 @@ fn a_result_without_an_id_goes_to_an_open_call_and_needs_one() {
         turns.iter().map(shown).collect::<Vec<_>>(),
         ["calls a:f b:g", "result b g", "result a f"]
     );
+    // Also of calls that have no ids; and not to one whose own result is there.
+    let mut messages = history(&["calls :f :g"]);
+    messages.extend(["g", "f"].map(|name| serde_json::from_value(named(name)).unwrap()));
+    let turns = repair(messages, Quirks::of(GROK)).unwrap();
+    let contents: Vec<_> = turns.iter().map(shown).collect();
+    assert_eq!(
+        contents,
+        [
+            "calls call_0_0:f call_0_1:g",
+            "result call_0_1 g",
+            "result call_0_0 f"
+        ]
+    );
+    check(
+        GROK,
+        &["calls a:f b:g", "result  of g", "result a of f"],
+        &["calls a:f b:g", "result b of g", "result a of f"],
+    );
     for (history_before, at) in [
         (&["calls a:f", "result a 1", "result  2"][..], 2),
         (&["result  1"], 0),
@@ -245,8 +265,20 @@ fn the_two_forms_may_be_mixed() {
         call["tool_calls"] = json!(null);
         call["content"] = json!("words");
         messages = vec![serde_json::from_value(call).unwrap()];
-        assert!(repair(messages, Quirks::of(GROK)).is_ok());
+        let turns = repair(messages, Quirks::of(GROK)).unwrap();
+        let has_call = function_call["name"] == "f";
+        assert_eq!(turns.len(), if has_call { 2 } else { 1 }, "{function_call}");
+        assert_eq!(turns[0].message.tool_calls.len(), usize::from(has_call));
     }
+    // Other arguments are another call.
+    let both = json!({"role": "assistant", "function_call": {"name": "f", "arguments": "{\"other\":1}"},
+        "tool_calls": [{"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}]});
+    let turns = repair(
+        vec![serde_json::from_value(both).unwrap()],
+        Quirks::of(GROK),
+    )
+    .unwrap();
+    assert_eq!(turns[0].message.tool_calls.len(), 2);
 }
 
 #[test]
@@ -285,37 +317,6 @@ fn blank_instructions_go_unless_there_is_nothing_else() {
         );
     }
     check(GROK, &["system "], &["system "]);
-}
-
-#[test]
-fn gemini_hears_calls_right_behind_somebody_else() {
-    check(
-        GEMINI,
-        &[
-            "user x",
-            "assistant a",
-            "assistant ",
-            "calls a:f \"b\"",
-            "result a 1",
-            "assistant c",
-        ],
-        &[
-            "user x",
-            "calls a:f \"a\n\nb\"",
-            "result a 1",
-            "assistant c",
-        ],
-    );
-    check(
-        GEMINI,
-        &["system s", "calls a:f", "result a 1"],
-        &["system s", "user .", "calls a:f", "result a 1"],
-    );
-    check(
-        GROK,
-        &["assistant a", "calls a:f", "result a 1"],
-        &["assistant a", "calls a:f", "result a 1"],
-    );
 }
 
 #[test]
@@ -386,74 +387,6 @@ fn the_older_form_is_matched_by_name() {
     )
     .unwrap_err();
     assert_eq!(refused.param, "messages[0].function_call.name");
-}
-
-#[test]
-fn gemini_gets_one_call_and_its_result_at_a_time() {
-    check(
-        GEMINI,
-        &[
-            "user x",
-            "calls a:f b:g c:h \"let me see\"",
-            "result c 3",
-            "result a 1",
-            "user y",
-        ],
-        &[
-            "user x",
-            "calls a:f \"let me see\"",
-            "result a 1",
-            "calls b:g",
-            "result b no result",
-            "calls c:h",
-            "result c 3",
-            "user y",
-        ],
-    );
-    let turns = repair(history(&["user x", "calls a:f b:g"]), Quirks::of(GEMINI)).unwrap();
-    let places: Vec<_> = turns
-        .iter()
-        .map(|turn| (turn.at, turn.first_call))
-        .collect();
-    assert_eq!(places, [(0, 0), (1, 0), (1, 0), (1, 1), (1, 0)]);
-}
-
-#[test]
-fn gemini_gets_one_system_message_and_first() {
-    check(
-        GEMINI,
-        &["user x", "system a", "assistant y", "developer b", "user z"],
-        &["system a\n\nb", "user x", "assistant y", "user z"],
-    );
-    check(GEMINI, &["user x", "system a"], &["system a", "user x"]);
-    let parts = json!([{"role": "system", "content": [{"type": "text", "text": "a"}]}, {"role": "system"},
-        {"role": "system", "content": "b"}, {"role": "user", "content": "x"}]);
-    let turns = repair(serde_json::from_value(parts).unwrap(), Quirks::of(GEMINI)).unwrap();
-    assert_eq!(
-        turns.iter().map(shown).collect::<Vec<_>>(),
-        ["system a|\n\n|b", "user x"]
-    );
-    // There must be something to answer.
-    check(GEMINI, &["system a", "system b"], &["user a\n\nb"]);
-}
-
-#[test]
-fn llamas_tool_turn_is_never_empty() {
-    let refusal = json!([{"type": "text", "text": ""}, {"type": "refusal", "refusal": "no"}]);
-    for (content, shown_text) in [
-        (json!(null), "."),
-        (json!(""), "."),
-        (json!([]), "."),
-        (refusal, "|."),
-        (json!("words"), "words"),
-        (json!([{"type": "text", "text": "words"}]), "words"),
-    ] {
-        let mut messages = history(&["calls a:f", "result a 1"]);
-        messages[0].content = serde_json::from_value(content).unwrap();
-        let turns = repair(messages, Quirks::of(LLAMA)).unwrap();
-        assert_eq!(shown(&turns[0]), format!("calls a:f \"{shown_text}\""));
-    }
-    check(LLAMA, &["assistant "], &["assistant "]);
 }
 
 #[test]

@@ -26,6 +26,7 @@ pub(super) fn one_assistant_turn(blocks: Vec<Block>) -> Vec<Block> {
             let message = &mut turn.message;
             message.content = joined(before.message.content, message.content.take(), BETWEEN_TEXTS);
             message.refusal = before.message.refusal.or(message.refusal.take());
+            message.audio = before.message.audio.or(message.audio.take());
         }
         merged.push(block);
     }

@@ -104,6 +104,8 @@ impl Unfolding<'_> {
     }
 
     fn target(&mut self, reference: &str, depth: usize) -> Result<Schema, TooLarge> {
+        // Before it is read: the same long one may stand in many places.
+        self.budget.spend(reference)?;
         let root = self.root;
         let Some(pointer) = pointer(reference) else {
             return open_object(None, self.budget);

@@ -146,9 +146,11 @@ fn what_may_be_null_and_must_be_there_says_so() {
     check(
         without_null,
         json!({"properties": {"a": {"type": ["string", "null"], "description": "Unit"},
-            "b": {"anyOf": [{"type": "integer", "description": "Days."}, {"type": "null"}]}}, "required": ["a", "b"]}),
+            "b": {"anyOf": [{"type": "integer", "description": "Days."}, {"type": "null"}]},
+            "c": {"allOf": [{"anyOf": [{"type": "string"}, {"type": "null"}]}], "description": "d"}}, "required": ["a", "b", "c"]}),
         &json!({"properties": {"a": {"type": "string", "description": "Unit. May be null."},
-            "b": {"type": "integer", "description": "Days. May be null."}}, "required": ["a", "b"]}),
+            "b": {"type": "integer", "description": "Days. May be null."},
+            "c": {"type": "string", "description": "d. May be null."}}, "required": ["a", "b", "c"]}),
     );
 }
 

@@ -239,13 +239,9 @@ fn a_call_without_arguments_ends_as_json() {
 #[test]
 fn two_calls_with_one_id_in_one_event_are_two() {
     let entry = |city: &str| json!({"id": "a", "name": "f", "arguments": json!({"city": city}).to_string()});
-    let chunks = all_chunks(
-        1,
-        &[
-            calls(json!([entry("Paris"), entry("Rome")])),
-            json!({"finishReason": "stop"}),
-        ],
-    );
+    let both = calls(json!([entry("Paris"), entry("Rome")]));
+    // Told again they are still two.
+    let chunks = all_chunks(1, &[both.clone(), both, json!({"finishReason": "stop"})]);
     let calls: Vec<_> = chunks
         .iter()
         .filter_map(|chunk| chunk["choices"][0]["delta"]["tool_calls"].get(0))
@@ -265,7 +261,8 @@ fn usage_of_one_choice_does_not_end_the_others() {
         2,
         &[
             (text(0, "a"), Open),
-            (first_ends, Open),
+            // The other may come, or the model ignored `n`.
+            (first_ends, Finished),
             (text(1, "b"), Open),
             (finish(Some(1)), Finished),
             (usage_event(), Complete),
@@ -311,4 +308,12 @@ fn a_finish_that_is_an_error_is_no_end() {
     translator.push(&text(0, "a").to_string()).unwrap();
     let error = translator.push(r#"{"finishReason":"ERROR"}"#).unwrap_err();
     assert!(matches!(error, OciError::Event { .. }), "{error:?}");
+}
+
+#[test]
+fn a_model_that_ignores_n_is_finished_with_its_usage() {
+    use Progress::{Finished, Open};
+    let mut all_in_one = finish(None);
+    all_in_one["usage"] = usage_event()["usage"].take();
+    check_progress(2, &[(text(0, "a"), Open), (all_in_one, Finished)]);
 }

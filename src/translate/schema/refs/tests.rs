@@ -120,3 +120,13 @@ fn references_that_unfold_without_measure_are_refused() {
     assert!(inline_refs(small(), &mut budget).is_ok());
     assert_eq!(inline_refs(small(), &mut budget), Err(TooLarge));
 }
+
+#[test]
+fn a_long_reference_costs_at_each_place() {
+    let far = format!("#/{}", "x".repeat(100_000));
+    let properties: Schema = (0..100)
+        .map(|number| (format!("p{number}"), json!({"$ref": "#/$defs/D"})))
+        .collect();
+    let schema = json!({"properties": properties, "$defs": {"D": {"$ref": far}}});
+    assert_eq!(inlined(schema), Err(TooLarge));
+}
