@@ -14,14 +14,14 @@ const MAX_MODELS: usize = 1024;
 /// Repairs that are remembered for one model.
 const MAX_PER_MODEL: usize = 64;
 
+/// Parameters of one request that may be left out because the model refuses them, each a call of its own.
+const MAX_REPAIRS: u32 = 3;
+
 /// By the model's id at OCI.
 #[derive(Debug, Default)]
 pub(crate) struct Repairs {
     known: Mutex<HashMap<String, Vec<DroppedParam>>>,
 }
-
-/// Parameters of one request that may be left out because the model refuses them, each a call of its own.
-const MAX_REPAIRS: u32 = 3;
 
 impl Repairs {
     /// Leaves out beforehand what the model has refused before. `model`: its id at OCI.

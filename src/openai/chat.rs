@@ -201,15 +201,11 @@ impl ChatRequest {
             let message = "the body is not a chat request: expected an object";
             return Err(ApiError::invalid_request(message, None));
         }
-        let request: Self = match serde_json::from_slice(body) {
-            Ok(request) => request,
-            Err(error) => match json::with_whole_characters(body) {
-                Some(body) => {
-                    serde_json::from_slice(&body).map_err(|error| explain(&body, &error))?
-                }
-                None => return Err(explain(body, &error)),
-            },
-        };
+        let request: Self = json::read(body).map_err(|error| {
+            // The text that the error is about.
+            let whole = json::with_whole_characters(body);
+            explain(whole.as_deref().unwrap_or(body), &error)
+        })?;
         request.check()?;
         Ok(request)
     }

@@ -19,7 +19,7 @@ use super::dialect::ToolNames;
 use super::generic::{is_stream, max_tokens};
 use super::messages::messages;
 use super::models::ModelTarget;
-use super::offered::{Offered, choice_param, offered};
+use super::offered::{Offered, offered};
 use super::quirks::Quirks;
 use super::{BadRequest, Rules};
 
@@ -47,10 +47,10 @@ pub(super) fn request(
         ServingMode::Dedicated { .. } => max_tokens(&request, rules),
     };
     let quirks = Quirks::of(target.id());
-    let choice_param = choice_param(&request);
     let Offered {
         mut tools,
         tool_choice,
+        choice_param,
         response_format: format,
     } = offered(&mut request, quirks)?;
     match tool_choice {
@@ -116,7 +116,7 @@ pub(super) fn refuse_what_changes_the_answer(
         let Some(Content::Parts(parts)) = &message.content else {
             continue;
         };
-        for (part_at, part) in parts.iter().enumerate() {
+        for part in parts {
             let kind = match part.kind {
                 None | Some(PartKind::Text | PartKind::Refusal) => continue,
                 Some(PartKind::ImageUrl) if newer => continue,
@@ -132,7 +132,7 @@ pub(super) fn refuse_what_changes_the_answer(
                 "text"
             };
             return Err(BadRequest::invalid(
-                format!("messages[{at}].content[{part_at}]"),
+                format!("messages[{at}].content[{}]", part.at),
                 format!("this model takes {only} only and cannot be sent {kind}"),
             ));
         }

@@ -36,6 +36,7 @@ pub(super) fn request(
         mut tools,
         tool_choice,
         response_format: format,
+        ..
     } = offered(&mut request, quirks)?;
     let tools_choice = match tool_choice {
         None | Some(generic::ToolChoice::Auto) => None,

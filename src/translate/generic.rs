@@ -30,6 +30,7 @@ pub(super) fn request(
         tools,
         tool_choice,
         response_format,
+        ..
     } = offered(&mut request, quirks)?;
     if let Some(wire::ResponseFormat::JsonSchema { json_schema }) = &response_format
         && json_schema.name.is_none()

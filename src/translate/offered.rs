@@ -16,6 +16,8 @@ pub(super) struct Offered {
     pub(super) tools: Vec<wire::ToolDefinition>,
     /// Never a function that is none of the tools.
     pub(super) tool_choice: Option<wire::ToolChoice>,
+    /// The field that the choice stands in: the older one, if the client used that.
+    pub(super) choice_param: &'static str,
     pub(super) response_format: Option<wire::ResponseFormat>,
 }
 
@@ -29,13 +31,12 @@ pub(super) fn offered(request: &mut ChatRequest, quirks: Quirks) -> Result<Offer
         std::mem::take(&mut request.functions),
     )?;
     tidy_schemas(&mut tools, modern, quirks, &mut budget)?;
-    let param = choice_param(request);
-    let choice = request
-        .tool_choice
-        .take()
-        .or_else(|| request.function_call.take());
+    let (choice, choice_param) = match (request.tool_choice.take(), request.function_call.take()) {
+        (None, Some(older)) => (Some(older), "function_call"),
+        (choice, _) => (choice, "tool_choice"),
+    };
     let tool_choice = match choice {
-        Some(choice) => tool_choice(choice, &mut tools, param)?,
+        Some(choice) => tool_choice(choice, &mut tools, choice_param)?,
         None => None,
     };
     let response_format = request
@@ -46,16 +47,9 @@ pub(super) fn offered(request: &mut ChatRequest, quirks: Quirks) -> Result<Offer
     Ok(Offered {
         tools,
         tool_choice,
+        choice_param,
         response_format,
     })
-}
-
-/// The field that the choice among the tools stands in: the older one, if the client used that.
-pub(super) fn choice_param(request: &ChatRequest) -> &'static str {
-    match (&request.tool_choice, &request.function_call) {
-        (None, Some(_)) => "function_call",
-        (Some(_), _) | (None, None) => "tool_choice",
-    }
 }
 
 /// As the client wrote them, those in the older form behind the others.
