@@ -39,9 +39,12 @@ mod logger;
 mod names;
 mod oci;
 mod openai;
+mod recent;
 mod server;
 pub mod simulator;
+mod stats;
 mod translate;
+mod watch;
 mod workers;
 
 use std::ffi::OsString;

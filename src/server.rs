@@ -7,13 +7,15 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use crossbeam_channel::{Sender, bounded};
+
 use crate::api::{Api, Live, Task};
 use crate::config::{self, ApiKeyOrigin, Loaded, Mode, Settings};
-use crate::dispatch::Dispatch;
-use crate::dispatch::repairs::Repairs;
-use crate::http::{ListenSettings, Listener};
+use crate::dispatch::{Account, Dispatch, Lasting};
+use crate::http::{Desk, ListenSettings, Listener};
 use crate::life::{self, Signals};
-use crate::oci::{Client, Upstream};
+use crate::oci::Client;
+use crate::watch;
 use crate::workers::{PoolSettings, Workers};
 
 /// Threads that take requests from the client edge. They never wait for anybody, so two are plenty on any machine.
@@ -49,8 +51,9 @@ struct Fixed {
     listen: ListenSettings,
     pool: PoolSettings,
     drain_delay: Duration,
-    /// What models have refused, for the life of the process.
-    repairs: Arc<Repairs>,
+    lasting: Lasting,
+    /// Wakes the health checks when there are new accounts; the new interval.
+    reloaded: Sender<Option<Duration>>,
 }
 
 impl Server {
@@ -73,20 +76,27 @@ impl Server {
         let mut settings = loaded.settings;
         settings.listen.host = host.to_owned();
         settings.listen.port = port;
+        let (reloaded, reloads) = bounded(1);
         let fixed = Fixed {
             listen: settings.listen.clone(),
             pool: settings.workers,
             drain_delay: settings.listen.drain_delay,
-            repairs: Arc::default(),
+            lasting: Lasting::new(&settings.fleet),
+            reloaded,
         };
-        let api = Api::new(open(settings, &source, &fixed.repairs)?, started);
+        let interval = settings.fleet.health_check_interval;
+        let api = Api::new(open(settings, &source, &fixed.lasting)?, started);
         // Watched before the port is open: a signal that comes early is not lost.
         let signals = Signals::watch().map_err(one_line("signals cannot be watched"))?;
         let workers =
             start_workers(&api, fixed.pool).map_err(one_line("the workers cannot be started"))?;
-        let guard = Arc::clone(&api);
+        let (guard, queue) = (Arc::clone(&api), Arc::clone(&fixed.lasting.queue));
+        let desk = Desk {
+            guard: Box::new(move |head| guard.guard(head)),
+            expired: Box::new(move || queue.expired()),
+        };
         let listen = within_file_limit(&fixed.listen);
-        let listener = Listener::bind(&listen, Arc::new(move |head| guard.guard(head)))
+        let listener = Listener::bind(&listen, desk)
             .map_err(|error| vec![bind_problem(&fixed.listen, &error)])?;
         let server = Self {
             source,
@@ -104,6 +114,9 @@ impl Server {
         server
             .start_control_threads()
             .map_err(one_line("the control threads cannot be started"))?;
+        let api = Arc::clone(&server.api);
+        watch::start(api, server.source.mode, interval, reloads)
+            .map_err(one_line("the health checks cannot be started"))?;
         Ok(server)
     }
 
@@ -180,53 +193,40 @@ fn start_workers(api: &Arc<Api>, pool: PoolSettings) -> io::Result<Arc<Workers<T
     Workers::start(pool, Task::is_waiting, move |task| api.work(task)).map(Arc::new)
 }
 
-/// What the settings say, ready to serve: loads the key and checks its fingerprint.
-fn open(settings: Settings, source: &Source, repairs: &Arc<Repairs>) -> Result<Live, Vec<String>> {
-    let [account] = settings.accounts.as_slice() else {
-        return Err(vec![format!(
-            "{}: {} accounts are enabled, and this version serves one: set enabled = false in all [ACCOUNT_...] sections but one",
-            source.path.display(),
-            settings.accounts.len()
-        )]);
-    };
-    match source.mode {
-        Mode::Single => {
-            log::info!("Loaded {} models from config", settings.api.models.len());
-            log::info!(
-                "Initializing OCI client for region {}",
-                account.upstream.region
-            );
-        }
-        Mode::Multi => {
-            log::info!("OCI AI 代理服务启动...");
-            log::info!("多账户模式: true");
-            log::info!("初始化多账户模式...");
-            let seat = &account.seat;
-            log::info!(
-                "加载账户配置: {} (权重: {}, 最大并发: {})",
-                account.section,
-                seat.weight,
-                seat.max_concurrency
-            );
-        }
-    }
-    let upstream =
-        Upstream::new(&account.upstream, &Client::new(&settings.client)).map_err(|error| {
-            vec![format!(
-                "{}: account {}: {error}",
+/// What the settings say, ready to serve: loads the keys and checks their fingerprints. An account whose key does not load is left
+/// out, as long as there is another one.
+fn open(settings: Settings, source: &Source, lasting: &Lasting) -> Result<Live, Vec<String>> {
+    announce(&settings, source.mode);
+    let client = Client::new(&settings.client);
+    let accounts: Vec<_> = settings
+        .accounts
+        .into_iter()
+        .map(|account| {
+            let opened = Account::open(&account.seat, &account.upstream, &client);
+            (account.seat, opened)
+        })
+        .collect();
+    let problems: Vec<_> = accounts
+        .iter()
+        .filter_map(|(_, account)| {
+            let problem = account.problem()?;
+            Some(format!(
+                "{}: account {}: {problem}",
                 source.path.display(),
-                account.seat.id
-            )]
-        })?;
+                account.id
+            ))
+        })
+        .collect();
+    if problems.len() == accounts.len() {
+        return Err(problems);
+    }
+    for problem in problems {
+        log::error!("error: {problem}; the account is left out");
+    }
     if source.mode == Mode::Single {
         log::info!("OCI client initialized successfully");
     }
-    let dispatch = Dispatch::new(
-        settings.dispatch,
-        &account.seat,
-        upstream,
-        Arc::clone(repairs),
-    );
+    let dispatch = Dispatch::new(settings.dispatch, &settings.fleet, accounts, lasting);
     let loaded = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs());
@@ -236,6 +236,34 @@ fn open(settings: Settings, source: &Source, repairs: &Arc<Repairs>) -> Result<L
         dispatch,
         loaded,
     })
+}
+
+/// The lines of a start.
+fn announce(settings: &Settings, mode: Mode) {
+    match mode {
+        Mode::Single => {
+            log::info!("Loaded {} models from config", settings.api.models.len());
+            for account in &settings.accounts {
+                log::info!(
+                    "Initializing OCI client for region {}",
+                    account.upstream.region
+                );
+            }
+        }
+        Mode::Multi => {
+            log::info!("OCI AI 代理服务启动...");
+            log::info!("多账户模式: true");
+            log::info!("初始化多账户模式...");
+            for account in &settings.accounts {
+                log::info!(
+                    "加载账户配置: {} (权重: {}, 最大并发: {})",
+                    account.section,
+                    account.seat.weight,
+                    account.seat.max_concurrency
+                );
+            }
+        }
+    }
 }
 
 /// SIGHUP: all of the new file, or nothing of it.
@@ -250,11 +278,15 @@ fn reload(source: &Source, made_key: Option<&crate::names::Secret>, api: &Api, f
                     source.path.display()
                 );
             }
-            open(loaded.settings, source, &fixed.repairs)
+            let interval = loaded.settings.fleet.health_check_interval;
+            let live = open(loaded.settings, source, &fixed.lasting)?;
+            Ok((live, interval))
         });
     match result {
-        Ok(live) => {
+        Ok((live, interval)) => {
             api.replace(live);
+            // Taken by the health checks soon; the latest one counts.
+            let _ = fixed.reloaded.send(interval);
             log::info!("Reloaded {}", source.path.display());
         }
         Err(problems) => {

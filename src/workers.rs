@@ -23,13 +23,25 @@ pub(crate) struct PoolSettings {
 
 /// A pool of threads behind a bounded queue.
 pub(crate) struct Workers<T> {
+    settings: PoolSettings,
     sender: Sender<T>,
     /// For the sweep; the threads have their own.
     receiver: Receiver<T>,
     is_waiting: fn(&T) -> bool,
-    /// One submitter at a time: what a sweep takes out must find its place again.
+    /// One at a time takes a place or submits: what a sweep takes out must find its place again.
     submitting: Mutex<()>,
     busy: Arc<AtomicUsize>,
+    waiting: Arc<AtomicUsize>,
+}
+
+/// A place in the queue. Whoever holds it waits for a worker; dropping it gives it back.
+#[derive(Debug)]
+pub(crate) struct Place(Arc<AtomicUsize>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 impl<T: Send + 'static> Workers<T> {
@@ -43,7 +55,8 @@ impl<T: Send + 'static> Workers<T> {
         is_waiting: fn(&T) -> bool,
         work: impl Fn(T) + Send + Sync + 'static,
     ) -> io::Result<Self> {
-        let (sender, receiver) = bounded(settings.queue_size);
+        // Items that an idle worker is about to take are in it for a moment too.
+        let (sender, receiver) = bounded(settings.queue_size + settings.workers);
         let work = Arc::new(work);
         let busy = Arc::new(AtomicUsize::new(0));
         for number in 0..settings.workers {
@@ -65,16 +78,38 @@ impl<T: Send + 'static> Workers<T> {
             }
         }
         Ok(Self {
+            settings,
             sender,
             receiver,
             is_waiting,
             submitting: Mutex::new(()),
             busy,
+            waiting: Arc::default(),
         })
     }
 
-    /// Queues an item, or hands it back if `queue_size` items wait. Never blocks. Items that nobody wants any more do
-    /// not count: they are swept out when the queue is full.
+    /// A place in the queue, unless `queue_size` wait already. `elsewhere`: those among them that wait for something else
+    /// than a worker. An item that an idle worker will take at once needs no room.
+    pub(crate) fn place(&self, elsewhere: usize) -> Option<Place> {
+        let _alone = self.submitting.lock();
+        if self.waiting() + elsewhere >= self.settings.queue_size {
+            return None;
+        }
+        self.waiting.fetch_add(1, Ordering::AcqRel);
+        Some(Place(Arc::clone(&self.waiting)))
+    }
+
+    /// Holders of places for whom there is no idle worker.
+    pub(crate) fn waiting(&self) -> usize {
+        let idle = self
+            .settings
+            .workers
+            .saturating_sub(self.busy.load(Ordering::Acquire));
+        self.waiting.load(Ordering::Acquire).saturating_sub(idle)
+    }
+
+    /// Queues an item that has a place, or hands it back if there is no room. Never blocks. Items that nobody wants any more
+    /// do not count: they are swept out when the queue is full of them.
     pub(crate) fn submit(&self, item: T) -> Result<(), T> {
         let _alone = self.submitting.lock();
         match self.sender.try_send(item) {
@@ -87,21 +122,21 @@ impl<T: Send + 'static> Workers<T> {
         }
     }
 
+    pub(crate) fn settings(&self) -> PoolSettings {
+        self.settings
+    }
+
     /// Items that are waiting or worked on.
     pub(crate) fn load(&self) -> usize {
         self.receiver.len() + self.busy.load(Ordering::Acquire)
     }
 
-    /// Goes through the queue once and keeps, in order, what is still waiting. Only for who holds `submitting`.
+    /// Takes all out and puts back, in order, what is still waiting. Only for who holds `submitting`.
     fn sweep(&self) {
-        for _ in 0..self.receiver.len() {
-            let Ok(item) = self.receiver.try_recv() else {
-                return;
-            };
-            if (self.is_waiting)(&item) {
-                // There is room: one was taken out, and nobody else puts in.
-                let _ = self.sender.try_send(item);
-            }
+        let all: Vec<T> = self.receiver.try_iter().collect();
+        for item in all.into_iter().filter(|item| (self.is_waiting)(item)) {
+            // There is room: more were taken out, and nobody else puts in.
+            let _ = self.sender.try_send(item);
         }
     }
 }
@@ -152,27 +187,52 @@ mod tests {
     }
 
     #[test]
-    fn a_full_queue_hands_the_item_back() {
+    fn places_are_for_those_who_wait_and_come_back_when_dropped() {
         let (pool, release, results) = held_pool(2);
-        assert_eq!(pool.submit(1), Ok(()));
-        assert_eq!(pool.submit(2), Ok(()));
-        assert_eq!(pool.submit(3), Err(3));
-        assert_eq!(pool.load(), 3);
+        let places = [pool.place(0).unwrap(), pool.place(0).unwrap()];
+        assert!(pool.place(0).is_none());
+        assert_eq!(pool.waiting(), 2);
+        drop(places);
+        let one = pool.place(0).unwrap();
+        assert!(pool.place(1).is_none(), "one more waits elsewhere");
+        drop(one);
         release.send(()).unwrap();
+        // Once the worker is idle, an item for it waits for nobody.
+        assert_eq!(pool.submit(1), Ok(()));
         assert_eq!(results.recv_timeout(DEADLINE), Ok(1));
-        assert_eq!(results.recv_timeout(DEADLINE), Ok(2));
+        let deadline = std::time::Instant::now() + DEADLINE;
+        while pool.load() > 0 && std::time::Instant::now() < deadline {
+            thread::yield_now();
+        }
+        let places: Vec<_> = std::iter::from_fn(|| pool.place(0)).take(9).collect();
+        assert_eq!((places.len(), pool.waiting()), (3, 2));
     }
 
     #[test]
-    fn who_left_the_queue_frees_its_place_and_the_others_keep_their_order() {
-        let (pool, release, results) = held_pool(3);
-        for item in [1, -1, 2] {
-            pool.submit(item).unwrap();
+    fn a_full_queue_hands_the_item_back() {
+        let (pool, release, results) = held_pool(2);
+        for item in 1..=3 {
+            assert_eq!(pool.submit(item), Ok(()));
         }
-        assert_eq!(pool.submit(3), Ok(()));
         assert_eq!(pool.submit(4), Err(4));
+        assert_eq!(pool.load(), 4);
         release.send(()).unwrap();
         for item in 1..=3 {
+            assert_eq!(results.recv_timeout(DEADLINE), Ok(item));
+        }
+    }
+
+    #[test]
+    fn what_nobody_wants_makes_room_and_the_others_keep_their_order() {
+        let (pool, release, results) = held_pool(4);
+        for item in [1, -1, 2, -2, 3] {
+            pool.submit(item).unwrap();
+        }
+        assert_eq!(pool.submit(4), Ok(()));
+        assert_eq!(pool.submit(5), Ok(()));
+        assert_eq!(pool.submit(6), Err(6));
+        release.send(()).unwrap();
+        for item in 1..=5 {
             assert_eq!(results.recv_timeout(DEADLINE), Ok(item));
         }
     }

@@ -1,6 +1,16 @@
 //! Who can serve what: the fleet of accounts, its strategy, breakers and budget. Knows numbered seats and not what OCI is,
 //! reads no clock and no file. Follows the specification's §2 (the settings), §6 and §7.
 
+pub(crate) mod breaker;
+mod budget;
+mod cooldown;
+pub(crate) mod fleet;
+pub(crate) mod health;
+pub(crate) mod seat;
+mod strategy;
+pub(crate) mod tried;
+mod window;
+
 use std::num::NonZeroU32;
 use std::time::Duration;
 

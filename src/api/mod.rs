@@ -5,6 +5,7 @@ pub(crate) mod auth;
 mod chat;
 mod models;
 pub(crate) mod route;
+mod stats;
 mod status;
 
 use std::sync::Arc;
@@ -18,8 +19,9 @@ use crate::dispatch::Dispatch;
 use crate::http::exchange::Exchange;
 use crate::http::head::Head;
 use crate::http::reply::Reply;
-use crate::names::Secret;
+use crate::names::{AccountId, Secret};
 use crate::openai::error::ApiError;
+use crate::stats::QueueStats;
 use crate::translate::Rules;
 use crate::translate::models::ModelMap;
 use crate::workers::Workers;
@@ -32,6 +34,8 @@ pub(crate) struct ApiSettings {
     pub(crate) models: ModelMap,
     /// `single` or `multi`: shown by `/health`, never asked about elsewhere.
     pub(crate) mode: &'static str,
+    /// Accounts with `enabled = false`: shown by `/stats/accounts`, never used.
+    pub(crate) disabled: Vec<AccountId>,
 }
 
 /// What a reload replaces as a whole. A request keeps the one it began with.
@@ -79,7 +83,7 @@ impl Api {
         self.draining.load(Ordering::Acquire)
     }
 
-    fn live(&self) -> Arc<Live> {
+    pub(crate) fn live(&self) -> Arc<Live> {
         Arc::clone(&self.live.read())
     }
 
@@ -98,22 +102,17 @@ impl Api {
         };
         let reply = match &route {
             Route::Chat | Route::TestOci => {
-                if let Err(task) = workers.submit(Task { route, exchange }) {
-                    let error = ApiError::queue_full();
-                    log::info!(
-                        "{} {} refused: {}",
-                        task.exchange.request_id(),
-                        task.exchange.head().peer,
-                        error.message
-                    );
-                    answer_now(task.exchange, &Reply::error(&error));
-                }
-                return;
+                return enqueue(&live, workers, Task { route, exchange });
             }
             Route::Models => models::list(&live),
             Route::Model(name) => models::one(&live, name),
             Route::Health => status::health(self, &live),
-            Route::Ready => status::ready(self),
+            Route::Ready => status::ready(self, &live),
+            Route::Accounts => stats::accounts(&live),
+            Route::Concurrency => stats::concurrency(&live, workers.settings().workers),
+            Route::Breakers => stats::breakers(&live),
+            Route::Queue => stats::queue(&live, workers),
+            Route::ResetBreakers => stats::reset_breakers(&live, exchange.head()),
             Route::Preflight => Reply::preflight(exchange.head()),
         };
         answer_now(exchange, &reply);
@@ -134,6 +133,11 @@ impl Api {
             | Route::Model(_)
             | Route::Health
             | Route::Ready
+            | Route::Accounts
+            | Route::Concurrency
+            | Route::Breakers
+            | Route::Queue
+            | Route::ResetBreakers
             | Route::Preflight => {
                 chat::answer(&live, exchange);
             }
@@ -152,6 +156,31 @@ fn admit(live: &Live, head: &Head) -> Result<Route, ApiError> {
     let route = route(head)?;
     auth::check(head, route.access(), &live.settings.keys)?;
     Ok(route)
+}
+
+/// Gives it to the workers, if there is a place for it in the queue.
+fn enqueue(live: &Live, workers: &Workers<Task>, task: Task) {
+    let queue = live.dispatch.queue();
+    let Some(place) = workers.place(live.dispatch.waiting()) else {
+        return refuse(queue, task);
+    };
+    task.exchange.hold(Box::new(place));
+    match workers.submit(task) {
+        Ok(()) => queue.enqueued(workers.waiting() + live.dispatch.waiting()),
+        Err(task) => refuse(queue, task),
+    }
+}
+
+fn refuse(queue: &QueueStats, task: Task) {
+    let error = ApiError::queue_full();
+    queue.rejected();
+    log::info!(
+        "{} {} refused: {}",
+        task.exchange.request_id(),
+        task.exchange.head().peer,
+        error.message
+    );
+    answer_now(task.exchange, &Reply::error(&error));
 }
 
 fn answer_now(exchange: Exchange, reply: &Reply) {

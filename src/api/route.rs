@@ -13,6 +13,16 @@ pub(crate) enum Route {
     Health,
     Ready,
     TestOci,
+    /// `/stats/accounts`.
+    Accounts,
+    /// `/stats/concurrency`.
+    Concurrency,
+    /// `/stats/circuit-breaker`.
+    Breakers,
+    /// `/stats/queue`.
+    Queue,
+    /// `/admin/circuit-breaker/reset`.
+    ResetBreakers,
     /// A CORS preflight of an API path.
     Preflight,
 }
@@ -27,11 +37,21 @@ pub(crate) enum Access {
 }
 
 impl Route {
+    /// Whether it is asked for with POST.
+    fn changes_something(&self) -> bool {
+        matches!(self, Self::Chat | Self::ResetBreakers)
+    }
+
     pub(crate) fn access(&self) -> Access {
         match self {
             Self::Chat | Self::Models | Self::Model(_) => Access::Key,
             Self::Health | Self::Ready | Self::Preflight => Access::Open,
-            Self::TestOci => Access::LocalOrKey,
+            Self::TestOci
+            | Self::Accounts
+            | Self::Concurrency
+            | Self::Breakers
+            | Self::Queue
+            | Self::ResetBreakers => Access::LocalOrKey,
         }
     }
 }
@@ -52,14 +72,19 @@ pub(crate) fn route(head: &Head) -> Result<Route, ApiError> {
             (None, "/health") => Route::Health,
             (None, "/ready") => Route::Ready,
             (None, "/test-oci") => Route::TestOci,
+            (None, "/stats/accounts") => Route::Accounts,
+            (None, "/stats/concurrency") => Route::Concurrency,
+            (None, "/stats/circuit-breaker") => Route::Breakers,
+            (None, "/stats/queue") => Route::Queue,
+            (None, "/admin/circuit-breaker/reset") => Route::ResetBreakers,
             (None, _) => return Err(ApiError::unknown_path(&head.method, &head.path)),
         },
     };
     match (head.method.as_str(), route.access()) {
         ("OPTIONS", Access::Key) => Ok(Route::Preflight),
-        ("POST", Access::Key) if route == Route::Chat => Ok(route),
+        ("POST", _) if route.changes_something() => Ok(route),
         ("GET" | "HEAD", Access::Key | Access::Open | Access::LocalOrKey)
-            if route != Route::Chat =>
+            if !route.changes_something() =>
         {
             Ok(route)
         }
@@ -71,7 +96,15 @@ fn allowed(route: &Route) -> &'static str {
     match route {
         Route::Chat => "POST, OPTIONS",
         Route::Models | Route::Model(_) => "GET, HEAD, OPTIONS",
-        Route::Health | Route::Ready | Route::TestOci | Route::Preflight => "GET, HEAD",
+        Route::ResetBreakers => "POST",
+        Route::Health
+        | Route::Ready
+        | Route::TestOci
+        | Route::Accounts
+        | Route::Concurrency
+        | Route::Breakers
+        | Route::Queue
+        | Route::Preflight => "GET, HEAD",
     }
 }
 
@@ -151,6 +184,17 @@ mod tests {
         check("GET", "/health", Ok(Route::Health));
         check("HEAD", "/ready", Ok(Route::Ready));
         check("GET", "/test-oci", Ok(Route::TestOci));
+        check("GET", "/stats/accounts", Ok(Route::Accounts));
+        check("HEAD", "/stats/queue/", Ok(Route::Queue));
+        check("GET", "/stats/concurrency", Ok(Route::Concurrency));
+        check("GET", "/stats/circuit-breaker", Ok(Route::Breakers));
+        let reset = "/admin/circuit-breaker/reset";
+        check("POST", reset, Ok(Route::ResetBreakers));
+        check("GET", reset, Err(405));
+        check("OPTIONS", reset, Err(405));
+        check("POST", "/stats/queue", Err(405));
+        check("GET", "/stats", Err(404));
+        check("GET", "/v1/stats/queue", Err(404));
         check("GET", "/v1/health", Err(404));
         check("GET", "/v1", Err(404));
         check("GET", "/v1x/models", Err(404));

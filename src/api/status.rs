@@ -1,9 +1,12 @@
 //! `/health`, `/ready` and `/test-oci`: how the program and its accounts are.
 
+use std::time::Instant;
+
 use serde_json::{Value, json};
 
+use crate::accounts::fleet::NoAccount;
 use crate::api::route::query_value;
-use crate::api::{Api, Live};
+use crate::api::{Api, Live, stats};
 use crate::dispatch::probe::{self, Trial};
 use crate::http::exchange::Exchange;
 use crate::http::reply::Reply;
@@ -17,29 +20,41 @@ const TRIAL_MAX_TOKENS: u32 = 16;
 
 /// `GET /health`: 200 as long as the process serves.
 pub(crate) fn health(api: &Api, live: &Live) -> Reply {
-    let seats = live.dispatch.seats();
-    let healthy = seats.iter().filter(|seat| seat.is_healthy()).count();
-    let status = match healthy {
+    let (view, _) = live.dispatch.view();
+    let healthy = view.seats.iter().filter(|seat| seat.trouble.is_none());
+    let available = view.seats.iter().filter(|seat| {
+        // One that admits a trial takes requests, be it one at a time.
+        matches!(stats::state(seat), "available" | "half_open")
+    });
+    let status = match available.count() {
         0 => "down",
-        some if some < seats.len() => "degraded",
+        some if some < view.seats.len() => "degraded",
         _ => "ok",
     };
     let body = json!({
         "status": status,
         "mode": live.settings.mode,
-        "accounts": { "healthy": healthy, "total": seats.len() },
+        "accounts": { "healthy": healthy.count(), "total": view.seats.len() },
         "version": env!("CARGO_PKG_VERSION"),
         "uptime_seconds": api.started.elapsed().as_secs(),
     });
     Reply::json(200, body.to_string())
 }
 
-/// `GET /ready`: 503 while the process drains. A single account is always asked, whatever its last answer was.
-pub(crate) fn ready(api: &Api) -> Reply {
+/// `GET /ready`: 503 while the process drains, and when no account takes requests. A single account is always asked,
+/// whatever its last answer was.
+pub(crate) fn ready(api: &Api, live: &Live) -> Reply {
     if api.is_draining() {
         return Reply::error(&ApiError::draining());
     }
-    Reply::json(200, json!({ "status": "ready" }).to_string())
+    match live.dispatch.ready() {
+        Ok(()) => Reply::json(200, json!({ "status": "ready" }).to_string()),
+        Err(NoAccount { returns_at }) => {
+            let now = Instant::now();
+            let returns_in = returns_at.map(|at| at.saturating_duration_since(now));
+            Reply::error(&ApiError::no_account(returns_in))
+        }
+    }
 }
 
 /// `GET /test-oci?account=ID&model=NAME`: one tiny chat call an account. Called by a worker.
@@ -57,9 +72,9 @@ fn try_accounts(live: &Live, exchange: &Exchange) -> Result<Vec<Trial>, ApiError
     if let Some(id) = &account
         && !live
             .dispatch
-            .seats()
+            .accounts()
             .iter()
-            .any(|seat| seat.id.as_str() == id)
+            .any(|(_, account)| account.id.as_str() == id)
     {
         return Err(ApiError::unknown_account(id));
     }

@@ -60,13 +60,6 @@ pub(crate) struct Settings {
     pub(crate) api: ApiSettings,
     pub(crate) rules: Rules,
     pub(crate) dispatch: DispatchSettings,
-    #[cfg_attr(
-        not(test),
-        expect(
-            dead_code,
-            reason = "read and checked for files that will serve several accounts"
-        )
-    )]
     pub(crate) fleet: FleetSettings,
     pub(crate) client: ClientSettings,
     /// The enabled ones, in the order of the file; never empty.
@@ -187,9 +180,10 @@ fn interpret(
     let rules = common.rules(&mut report);
     let fleet = common.fleet(&mut report);
     let keys = common.keys(&mut report);
+    let mut disabled = Vec::new();
     let accounts = match mode {
         Mode::Single => single::accounts(&file, &global, paths, &mut report),
-        Mode::Multi => multi::accounts(&file, paths, &mut report),
+        Mode::Multi => multi::accounts(&file, paths, &mut disabled, &mut report),
     };
     if report.has_errors() {
         return Err(report.into_errors());
@@ -205,6 +199,7 @@ fn interpret(
             keys,
             models,
             mode: mode.as_str(),
+            disabled,
         },
         rules,
         dispatch: global.dispatch,

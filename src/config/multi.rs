@@ -37,8 +37,13 @@ pub(super) fn refuse_single(file: &File, report: &mut Report) {
     }
 }
 
-/// The enabled accounts, in the order of the file.
-pub(super) fn accounts(file: &File, paths: Paths<'_>, report: &mut Report) -> Vec<AccountSettings> {
+/// The enabled accounts, in the order of the file. `disabled` gets the ids of the others.
+pub(super) fn accounts(
+    file: &File,
+    paths: Paths<'_>,
+    disabled: &mut Vec<AccountId>,
+    report: &mut Report,
+) -> Vec<AccountSettings> {
     let of = |kind: Kind| {
         file.sections
             .iter()
@@ -53,6 +58,7 @@ pub(super) fn accounts(file: &File, paths: Paths<'_>, report: &mut Report) -> Ve
         let id = unique_id(section, &own, &mut ids, report);
         // Of a disabled account only the id counts: whoever parks an account may leave it unfinished.
         if !own.boolean("enabled", report).unwrap_or(true) {
+            disabled.extend(id.map(AccountId::new));
             continue;
         }
         any_enabled = true;

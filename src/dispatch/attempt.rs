@@ -3,17 +3,19 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use crate::accounts::seat::Ending;
 use crate::dispatch::slots::Lease;
-use crate::dispatch::{CLIENT_LEFT, Job, Seat};
+use crate::dispatch::verdict::{self, Next};
+use crate::dispatch::{Account, CLIENT_LEFT, Job};
 use crate::http::event_stream::EventStream;
 use crate::http::exchange::Exchange;
 use crate::http::reply::Reply;
 use crate::oci::error::OciError;
 
 use crate::oci::{Answer, CallLimits, ChatStream, Flow, Hook, StreamItem, WholeAnswer};
+use crate::openai::chat::ChatCompletion;
 use crate::openai::chat::Usage;
 use crate::openai::chunk::ChatChunk;
 use crate::translate;
@@ -39,51 +41,66 @@ pub(crate) struct Finished {
 pub(crate) struct Failed {
     pub(crate) exchange: Box<Exchange>,
     pub(crate) error: OciError,
+    /// What may be done about it. The account's slot is free again.
+    pub(crate) next: Next,
 }
 
 /// The client's stream, once there is one; the hook writes heartbeats into it while the worker waits upstream.
 type Output = Rc<RefCell<Option<EventStream>>>;
 
 pub(crate) fn run(
-    seat: &Seat,
     job: &Job,
     exchange: Exchange,
     lease: Lease<'_>,
     limits: &CallLimits,
 ) -> Result<Finished, Failed> {
+    let started = Instant::now();
     let output = Output::default();
     let hook = hook(exchange.gone(), Rc::clone(&output));
-    let answer = match seat.upstream.open(&job.serving, &job.request, limits, hook) {
-        Ok(answer) => answer,
-        Err(error) => {
-            if matches!(&error, OciError::Status(status) if matches!(status.status, 401 | 403)) {
-                seat.refused.store(true, Ordering::Relaxed);
-            }
-            return Err(Failed {
-                exchange: Box::new(exchange),
-                error,
-            });
-        }
-    };
-    seat.refused.store(false, Ordering::Relaxed);
+    let answer = lease
+        .account()
+        .call(&job.serving, &job.request, limits, hook);
     match answer {
-        Answer::Whole(whole) => answer_whole(seat, job, exchange, whole),
-        Answer::Stream(stream) if job.wants_stream => Pump {
-            seat,
-            job,
-            stream,
-            output,
-            lease,
-            translator: StreamTranslator::new(job.meta.clone(), job.include_usage, job.choices),
+        Err(error) => Err(give_up(exchange, lease, error)),
+        Ok(Answer::Whole(whole)) => answer_whole(job, exchange, lease, whole, started),
+        Ok(Answer::Stream(stream)) if job.wants_stream => {
+            let translator =
+                StreamTranslator::new(job.meta.clone(), job.include_usage, job.choices);
+            let pump = Pump {
+                job,
+                stream,
+                output,
+                lease,
+                started,
+                latency: started.elapsed(),
+                translator,
+            };
+            pump.run(exchange)
         }
-        .run(exchange),
-        Answer::Stream(_) => Err(Failed {
-            exchange: Box::new(exchange),
-            error: OciError::Broken {
-                why: "OCI streamed an answer that was asked for whole".to_owned(),
-            },
-        }),
+        Ok(Answer::Stream(_)) => {
+            let why = "OCI streamed an answer that was asked for whole".to_owned();
+            Err(give_up(exchange, lease, OciError::Broken { why }))
+        }
     }
+}
+
+/// The attempt has failed before anything reached the client.
+fn give_up(exchange: Exchange, lease: Lease<'_>, error: OciError) -> Failed {
+    let next = blame(lease, &error);
+    Failed {
+        exchange: Box::new(exchange),
+        error,
+        next,
+    }
+}
+
+/// Frees the slot and tells the fleet what the error says about the account.
+fn blame(lease: Lease<'_>, error: &OciError) -> Next {
+    let verdict = verdict::judge(error);
+    // What the request or its client did is no news of the account.
+    let why = (verdict.ending != Ending::Unknown).then(|| error.to_string());
+    lease.settle(verdict.ending, why);
+    verdict.next
 }
 
 /// Asked every tick: has the client left, and is it time for a heartbeat?
@@ -106,11 +123,11 @@ fn hook(gone: impl Fn() -> bool + 'static, output: Output) -> Hook {
 }
 
 fn upstream_headers(
-    seat: &Seat,
+    account: &Account,
     job: &Job,
     opc_request_id: Option<&str>,
 ) -> Vec<(&'static str, String)> {
-    let mut headers = vec![("X-Ociai-Account", seat.id.as_str().to_owned())];
+    let mut headers = vec![("X-Ociai-Account", account.id.as_str().to_owned())];
     headers.extend(opc_request_id.map(|id| ("Opc-Request-Id", id.to_owned())));
     if !job.lost.is_empty() {
         headers.push(("X-Ociai-Dropped-Params", job.lost.join(", ")));
@@ -118,65 +135,75 @@ fn upstream_headers(
     headers
 }
 
-/// A whole answer, as JSON or, for a client that asked for a stream, as one.
+/// A whole answer, as JSON or, for a client that asked for a stream, as one. The slot is free before the client reads it.
 fn answer_whole(
-    seat: &Seat,
     job: &Job,
     exchange: Exchange,
+    lease: Lease<'_>,
     whole: WholeAnswer,
+    started: Instant,
 ) -> Result<Finished, Failed> {
-    let headers = upstream_headers(seat, job, whole.opc_request_id.as_deref());
-    let completion = match translate::completion(whole.result, &job.meta) {
-        Ok(completion) => completion,
-        Err(error) => {
-            return Err(Failed {
-                exchange: Box::new(exchange),
-                error,
-            });
-        }
+    let headers = upstream_headers(lease.account(), job, whole.opc_request_id.as_deref());
+    let encoded = translate::completion(whole.result, &job.meta).and_then(|completion| {
+        let body = encode_whole(job, &completion)?;
+        Ok((tokens(completion.usage), body))
+    });
+    let (tokens, body) = match encoded {
+        Ok(encoded) => encoded,
+        Err(error) => return Err(give_up(exchange, lease, error)),
     };
+    let latency = started.elapsed();
+    lease.settle(Ending::Success { latency }, None);
     let mut finished = Finished {
         status: 200,
         first_byte: Some(Instant::now()),
-        tokens: tokens(completion.usage),
+        tokens,
         trouble: None,
     };
-    if job.wants_stream {
-        let chunks = encode(&translate::completion_as_chunks(
-            &completion,
-            job.include_usage,
-        ));
-        let sent = exchange
-            .start_stream(&headers)
-            .and_then(|stream| stream.finish(&chunks, Instant::now()));
-        if sent.is_err() {
-            finished.status = CLIENT_LEFT;
+    match body {
+        Encoded::Chunks(chunks) => {
+            let sent = exchange
+                .start_stream(&headers)
+                .and_then(|stream| stream.finish(&chunks, Instant::now()));
+            if sent.is_err() {
+                finished.status = CLIENT_LEFT;
+            }
         }
-        return Ok(finished);
-    }
-    match serde_json::to_vec(&completion) {
-        Ok(body) => {
+        Encoded::Json(body) => {
             let mut reply = Reply::json(200, body);
             reply.headers.extend(headers);
             exchange.respond(&reply);
-            Ok(finished)
         }
-        Err(error) => Err(Failed {
-            exchange: Box::new(exchange),
-            error: OciError::Broken {
-                why: error.to_string(),
-            },
-        }),
     }
+    Ok(finished)
+}
+
+/// A whole answer in the form that the client asked for.
+enum Encoded {
+    Json(Vec<u8>),
+    Chunks(Vec<String>),
+}
+
+fn encode_whole(job: &Job, completion: &ChatCompletion) -> Result<Encoded, OciError> {
+    if job.wants_stream {
+        let chunks = translate::completion_as_chunks(completion, job.include_usage);
+        return Ok(Encoded::Chunks(encode(&chunks)));
+    }
+    let body = serde_json::to_vec(completion);
+    body.map(Encoded::Json).map_err(|error| OciError::Broken {
+        why: error.to_string(),
+    })
 }
 
 /// An open upstream stream on its way to the client.
 struct Pump<'a> {
-    seat: &'a Seat,
     job: &'a Job,
     stream: ChatStream,
     output: Output,
     lease: Lease<'a>,
+    started: Instant,
+    /// To the first event that says something.
+    latency: Duration,
     translator: StreamTranslator,
 }
 
@@ -194,15 +221,13 @@ impl Pump<'_> {
             match self.step() {
                 Ok(Step::Chunks(chunks)) if chunks.is_empty() => {}
                 Ok(step) => break step,
-                Err(error) => {
-                    return Err(Failed {
-                        exchange: Box::new(exchange),
-                        error,
-                    });
-                }
+                Err(error) => return Err(give_up(exchange, self.lease, error)),
             }
         };
-        let headers = upstream_headers(self.seat, self.job, self.stream.opc_request_id());
+        self.latency = self.started.elapsed();
+        self.lease.answered();
+        let account = self.lease.account();
+        let headers = upstream_headers(account, self.job, self.stream.opc_request_id());
         let Ok(stream) = exchange.start_stream(&headers) else {
             return Ok(self.left(None));
         };
@@ -256,7 +281,8 @@ impl Pump<'_> {
         let output = self.output.borrow_mut().take();
         let sent = output.map(|stream| stream.finish(&encode(chunks), Instant::now()));
         let tokens = tokens(self.translator.usage());
-        drop(self.lease);
+        let latency = self.latency;
+        self.lease.settle(Ending::Success { latency }, None);
         self.stream.drain(DRAIN);
         let status = if matches!(sent, Some(Ok(()))) {
             200
@@ -276,12 +302,14 @@ impl Pump<'_> {
         if let Some(stream) = self.output.borrow_mut().take() {
             stream.fail(&translate::error(error), Instant::now());
         }
-        Finished {
+        let finished = Finished {
             status: 200,
             first_byte,
             tokens: tokens(self.translator.usage()),
             trouble: Some(format!("broken off: {error}")),
-        }
+        };
+        blame(self.lease, error);
+        finished
     }
 
     fn left(self, first_byte: Option<Instant>) -> Finished {

@@ -1,24 +1,33 @@
 //! Where edges and cores are joined: a job that is translated comes in with its exchange, and leaves answered. Reads top
 //! to bottom like a recipe: `serve` asks for a slot and repeats what may be repeated, `attempt` makes one upstream call
-//! and brings its answer to the client, `verdict` says what to do about an error. Never knows the configuration's file.
+//! and brings its answer to the client, `verdict` says what to do about an error, `journey` whether to go on. `health` checks
+//! the accounts in the background, `probe` tries them for the operator. Never knows the configuration's file.
 
 pub(crate) mod attempt;
+pub(crate) mod health;
+mod journey;
 pub(crate) mod probe;
 pub(crate) mod repairs;
 pub(crate) mod serve;
+#[cfg(test)]
+mod simulation;
 pub(crate) mod slots;
 pub(crate) mod verdict;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::accounts::SeatSettings;
+use crate::accounts::fleet::{Enlisted, FleetView, NoAccount};
+use crate::accounts::seat::SeatNumber;
+use crate::accounts::{FleetSettings, SeatSettings};
 use crate::dispatch::repairs::Repairs;
 use crate::dispatch::slots::Slots;
 use crate::names::AccountId;
-use crate::oci::Upstream;
+use crate::oci::error::{OciError, Phase};
+use crate::oci::keys::KeyError;
 use crate::oci::wire::{ChatRequest, ServingMode};
+use crate::oci::{Answer, CallLimits, Client, Hook, Upstream, UpstreamSettings};
+use crate::stats::QueueStats;
 use crate::translate::ReplyMeta;
 
 /// The status that stands in the log for a client that left; never sent.
@@ -39,19 +48,27 @@ pub(crate) struct DispatchSettings {
 }
 
 /// One account as the program uses it.
-pub(crate) struct Seat {
+#[derive(Debug)]
+pub(crate) struct Account {
     pub(crate) id: AccountId,
-    upstream: Upstream,
-    slots: Slots,
-    /// OCI refused the account's credentials or policy, and no call has succeeded since.
-    refused: AtomicBool,
+    settings: UpstreamSettings,
+    /// `Err`: its key does not load.
+    upstream: Result<Upstream, KeyError>,
 }
 
-/// The account and how it is used.
+/// What outlives a reload.
+#[derive(Debug, Clone)]
+pub(crate) struct Lasting {
+    pub(crate) slots: Arc<Slots>,
+    /// What models have refused, for the life of the process.
+    pub(crate) repairs: Arc<Repairs>,
+    pub(crate) queue: Arc<QueueStats>,
+}
+
+/// The accounts and how they are used.
 pub(crate) struct Dispatch {
-    seat: Seat,
+    lasting: Lasting,
     settings: DispatchSettings,
-    repairs: Arc<Repairs>,
 }
 
 /// A chat request, translated.
@@ -78,35 +95,105 @@ impl Job {
     }
 }
 
-impl Dispatch {
-    /// `repairs` outlives a reload: what a model refuses does not depend on the configuration.
-    pub(crate) fn new(
-        settings: DispatchSettings,
-        seat: &SeatSettings,
-        upstream: Upstream,
-        repairs: Arc<Repairs>,
-    ) -> Self {
-        let seat = Seat {
-            id: seat.id.clone(),
-            upstream,
-            slots: Slots::new(seat.max_concurrency),
-            refused: AtomicBool::new(false),
-        };
+impl Account {
+    /// Loads the account's key. That it does not load is an account that cannot serve.
+    pub(crate) fn open(seat: &SeatSettings, settings: &UpstreamSettings, client: &Client) -> Self {
         Self {
-            seat,
-            settings,
-            repairs,
+            id: seat.id.clone(),
+            settings: settings.clone(),
+            upstream: Upstream::new(settings, client),
         }
     }
 
-    pub(crate) fn seats(&self) -> &[Seat] {
-        std::slice::from_ref(&self.seat)
+    /// One chat call. An account whose key does not load is never asked for one.
+    fn call(
+        &self,
+        serving: &ServingMode,
+        request: &ChatRequest,
+        limits: &CallLimits,
+        hook: Hook,
+    ) -> Result<Answer, OciError> {
+        match &self.upstream {
+            Ok(upstream) => upstream.open(serving, request, limits, hook),
+            Err(problem) => Err(OciError::Unreachable {
+                phase: Phase::Connect,
+                why: problem.to_string(),
+            }),
+        }
+    }
+
+    /// Why it cannot serve.
+    pub(crate) fn problem(&self) -> Option<&KeyError> {
+        self.upstream.as_ref().err()
+    }
+
+    /// Where it is.
+    pub(crate) fn region(&self) -> &str {
+        self.settings.region.as_str()
     }
 }
 
-impl Seat {
-    /// Whether OCI accepts the account, as far as is known.
-    pub(crate) fn is_healthy(&self) -> bool {
-        !self.refused.load(Ordering::Relaxed)
+impl Lasting {
+    pub(crate) fn new(fleet: &FleetSettings) -> Self {
+        Self {
+            slots: Arc::new(Slots::new(fleet)),
+            repairs: Arc::default(),
+            queue: Arc::default(),
+        }
+    }
+}
+
+impl Dispatch {
+    /// Takes the accounts into service; those that were there before and stay keep what is known of them.
+    pub(crate) fn new(
+        settings: DispatchSettings,
+        fleet: &FleetSettings,
+        accounts: Vec<(SeatSettings, Account)>,
+        lasting: &Lasting,
+    ) -> Self {
+        let before = lasting.slots.accounts();
+        let enlisted = accounts.into_iter().map(|(seat, account)| {
+            let same = |old: &Account| old.id == account.id && old.settings == account.settings;
+            let enlisted = Enlisted {
+                settings: seat,
+                unusable: account.problem().map(ToString::to_string),
+                is_new: !before.iter().any(|(_, old)| same(old)),
+            };
+            (enlisted, account)
+        });
+        lasting.slots.enlist(fleet, enlisted.collect());
+        Self {
+            lasting: lasting.clone(),
+            settings,
+        }
+    }
+
+    /// The accounts in service.
+    pub(crate) fn accounts(&self) -> Vec<(SeatNumber, Arc<Account>)> {
+        self.lasting.slots.accounts()
+    }
+
+    /// The fleet as it is at the returned moment.
+    pub(crate) fn view(&self) -> (FleetView, Instant) {
+        self.lasting.slots.view()
+    }
+
+    /// Whether some account takes requests.
+    pub(crate) fn ready(&self) -> Result<(), NoAccount> {
+        self.lasting.slots.ready()
+    }
+
+    /// Forgets breaker, cooldowns and health of one account or of all; the ids of those.
+    pub(crate) fn reset(&self, only: Option<&AccountId>) -> Vec<AccountId> {
+        self.lasting.slots.reset(only)
+    }
+
+    /// Requests that wait for a slot.
+    pub(crate) fn waiting(&self) -> usize {
+        self.lasting.slots.waiting()
+    }
+
+    pub(crate) fn queue(&self) -> &QueueStats {
+        &self.lasting.queue
     }
 }

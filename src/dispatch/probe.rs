@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::dispatch::{Dispatch, Seat};
+use crate::dispatch::{Account, Dispatch};
 use crate::names::{AccountId, RequestId};
 use crate::oci::error::{OciError, Phase};
 use crate::oci::wire::{ChatRequest, ServingMode};
@@ -29,15 +29,13 @@ impl Dispatch {
         request: &ChatRequest,
         request_id: &RequestId,
     ) -> Vec<Trial> {
-        let seats: Vec<&Seat> = self
-            .seats()
-            .iter()
-            .filter(|seat| wanted(&seat.id))
-            .collect();
+        let accounts = self.accounts();
+        let wanted = accounts.iter().filter(|(_, account)| wanted(&account.id));
         thread::scope(|scope| {
-            let running: Vec<_> = seats
-                .iter()
-                .map(|seat| scope.spawn(move || try_seat(seat, serving, request, request_id)))
+            let running: Vec<_> = wanted
+                .map(|(_, account)| {
+                    scope.spawn(move || try_account(account, serving, request, request_id))
+                })
                 .collect();
             // A trial that panicked has no result; its account is missing in the answer, and the panic is in the log.
             running
@@ -48,8 +46,8 @@ impl Dispatch {
     }
 }
 
-fn try_seat(
-    seat: &Seat,
+fn try_account(
+    account: &Account,
     serving: &ServingMode,
     request: &ChatRequest,
     request_id: &RequestId,
@@ -62,12 +60,11 @@ fn try_seat(
         request_id: request_id.clone(),
     };
     // Whoever asked may leave: the trial is short and harms nobody.
-    let error = seat
-        .upstream
-        .open(serving, request, &limits, Box::new(|| Flow::Continue))
+    let error = account
+        .call(serving, request, &limits, Box::new(|| Flow::Continue))
         .err();
     Trial {
-        account: seat.id.clone(),
+        account: account.id.clone(),
         latency: started.elapsed(),
         error,
     }

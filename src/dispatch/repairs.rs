@@ -69,11 +69,6 @@ struct Lesson {
 }
 
 impl Mending<'_> {
-    /// How many repairs were made.
-    pub(crate) fn made(&self) -> u32 {
-        self.made
-    }
-
     /// OCI has answered: what was left out was what it refused.
     pub(crate) fn accepted(&mut self) {
         let Some(Lesson { dropped, refusal }) = self.lesson.take() else {

@@ -1,12 +1,14 @@
 //! A request from its slot to its answer: attempts until one is answered, may not be repeated, or time is up.
 
-use std::thread;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::dispatch::attempt::{self, Finished};
+use crate::accounts::fleet::NoAccount;
+use crate::dispatch::attempt::{self, Failed, Finished};
+use crate::dispatch::journey::Journey;
 use crate::dispatch::slots::Denied;
-use crate::dispatch::verdict::{self, Next};
-use crate::dispatch::{CLIENT_LEFT, Dispatch, Job, Seat};
+use crate::dispatch::verdict::Next;
+use crate::dispatch::{CLIENT_LEFT, Dispatch, Job};
 use crate::http::exchange::Exchange;
 use crate::http::reply::Reply;
 use crate::names::AccountId;
@@ -14,9 +16,6 @@ use crate::oci::CallLimits;
 use crate::oci::error::OciError;
 use crate::openai::error::ApiError;
 use crate::translate;
-
-/// How often a pause looks whether the client is still there.
-const TICK: Duration = Duration::from_millis(100);
 
 /// What became of a request, for its log line.
 #[derive(Debug)]
@@ -39,49 +38,54 @@ pub(crate) struct Outcome {
 impl Dispatch {
     /// Answers `exchange`. Returns when the answer, whichever it is, was written.
     pub(crate) fn serve(&self, mut job: Job, exchange: Exchange) -> Outcome {
-        let mut mending = self.repairs.begin(job.serving.id().to_owned(), &mut job);
+        let slots = &self.lasting.slots;
+        let model: Arc<str> = job.serving.id().into();
+        let mut mending = self.lasting.repairs.begin(model.to_string(), &mut job);
         let mut outcome = Outcome::unanswered();
         let (arrived, gone) = (exchange.arrived(), exchange.gone());
-        let mut started = None;
+        let mut journey = Journey::new(
+            self.settings,
+            model,
+            arrived.elapsed().subsec_nanos(),
+            arrived,
+        );
         let mut exchange = exchange;
         let mut last: Option<OciError> = None;
+        slots.arrived();
         loop {
-            let until = arrived + self.settings.queue_timeout;
-            let lease = match self.seat.slots.acquire(until, &gone) {
+            let lease = match slots.acquire(journey.ask(), journey.wait_until(), &gone) {
                 Ok(lease) => lease,
-                Err(Denied::Gone) => return outcome,
-                Err(Denied::TooLate) => {
-                    let error = last.as_ref().map_or_else(
-                        || ApiError::queue_timeout(self.settings.queue_timeout),
-                        translate::error,
-                    );
-                    return refuse(exchange, outcome, &self.seat, &error, last.as_ref());
-                }
+                Err(denied) => return self.denied(denied, exchange, outcome, last.as_ref()),
             };
             let now = Instant::now();
-            let first_started = *started.get_or_insert(now);
-            outcome.waited = first_started - arrived;
+            let first_event_by = journey.starts(now);
+            if outcome.attempts == 0 {
+                outcome.waited = now.saturating_duration_since(arrived);
+                self.lasting.queue.waited(outcome.waited);
+            }
             outcome.attempts += 1;
-            outcome.account = Some(self.seat.id.clone());
-            let limits = self.limits(now, &exchange);
-            let error = match attempt::run(&self.seat, &job, exchange, lease, &limits) {
+            outcome.account = Some(lease.account().id.clone());
+            let seat = lease.seat();
+            let limits = self.limits(first_event_by, &exchange);
+            let failed = match attempt::run(&job, exchange, lease, &limits) {
                 Ok(finished) => {
                     mending.accepted();
                     return settle(outcome, finished, arrived);
                 }
-                Err(failed) => {
-                    exchange = *failed.exchange;
-                    failed.error
-                }
+                Err(failed) => failed,
             };
+            let Failed { error, next, .. } = failed;
+            exchange = *failed.exchange;
             if matches!(error, OciError::Cancelled) {
                 return outcome;
             }
-            let error = if first_started.elapsed() < self.settings.request_timeout {
+            let now = Instant::now();
+            let error = if journey.is_in_time(now) {
                 match mending.refused(error, &mut job) {
-                    // The same account again and at once.
+                    // Another call at once, with what OCI refused left out.
                     Ok(()) => {
                         last = None;
+                        journey.mended(now);
                         continue;
                     }
                     Err(error) => error,
@@ -89,42 +93,60 @@ impl Dispatch {
             } else {
                 error
             };
-            let repeats = outcome.attempts - 1 - mending.made();
-            let Some(pause) = self.pause(&error, repeats, first_started) else {
+            if !journey.failed(seat, next, now, || slots.draw_retry()) {
                 let told = translate::error(&error);
-                return refuse(exchange, outcome, &self.seat, &told, Some(&error));
-            };
-            log::info!(
-                "{} attempt {} failed, again in {} ms: {error}",
-                exchange.request_id(),
-                outcome.attempts,
-                pause.as_millis()
-            );
-            if !wait(pause, &gone) {
-                return outcome;
+                return refuse(exchange, outcome, &told, Some(&error));
             }
+            note(&exchange, &outcome, next, &error);
             last = Some(error);
         }
     }
 
-    fn limits(&self, now: Instant, exchange: &Exchange) -> CallLimits {
+    /// No account was to be had. After a failed attempt its error says more than that.
+    fn denied(
+        &self,
+        denied: Denied,
+        exchange: Exchange,
+        outcome: Outcome,
+        last: Option<&OciError>,
+    ) -> Outcome {
+        let error = match (denied, last) {
+            (Denied::Gone, _) => return outcome,
+            (Denied::TooLate | Denied::NoAccount(_), Some(error)) => translate::error(error),
+            (Denied::TooLate, None) => {
+                self.lasting.queue.expired();
+                ApiError::queue_timeout(self.settings.queue_timeout)
+            }
+            (Denied::NoAccount(NoAccount { returns_at }), None) => {
+                let now = Instant::now();
+                ApiError::no_account(returns_at.map(|at| at.saturating_duration_since(now)))
+            }
+        };
+        refuse(exchange, outcome, &error, last)
+    }
+
+    fn limits(&self, first_event_by: Instant, exchange: &Exchange) -> CallLimits {
         CallLimits {
-            first_event_by: now + self.settings.request_timeout,
+            first_event_by,
             first_event_timeout: self.settings.request_timeout,
             idle: self.settings.stream_idle_timeout,
             request_id: exchange.request_id().clone(),
         }
     }
+}
 
-    /// How long to wait before the call is made again; `None` if it is not to be.
-    fn pause(&self, error: &OciError, repeats: u32, first_started: Instant) -> Option<Duration> {
-        let elapsed = first_started.elapsed();
-        let pause = verdict::pause(repeats + 1, elapsed.subsec_nanos());
-        let may_repeat = verdict::judge(error) == Next::Again
-            && repeats < self.settings.retry_attempts
-            && elapsed + pause < self.settings.request_timeout;
-        may_repeat.then_some(pause)
-    }
+/// A failed attempt that is not the last one is told in the log only.
+fn note(exchange: &Exchange, outcome: &Outcome, next: Next, error: &OciError) {
+    let account = outcome.account.as_ref().map_or("-", AccountId::as_str);
+    let what = match next {
+        Next::Anywhere => "tried again",
+        Next::Elsewhere | Next::Answer => "tried with another account",
+    };
+    log::info!(
+        "{} attempt {} at {account} failed, {what} if possible: {error}",
+        exchange.request_id(),
+        outcome.attempts,
+    );
 }
 
 impl Outcome {
@@ -156,13 +178,12 @@ fn settle(mut outcome: Outcome, finished: Finished, arrived: Instant) -> Outcome
 fn refuse(
     exchange: Exchange,
     mut outcome: Outcome,
-    seat: &Seat,
     error: &ApiError,
     cause: Option<&OciError>,
 ) -> Outcome {
     let mut reply = Reply::error(error);
-    if outcome.attempts > 0 {
-        reply = reply.with_header("X-Ociai-Account", seat.id.as_str());
+    if let Some(account) = &outcome.account {
+        reply = reply.with_header("X-Ociai-Account", account.as_str());
     }
     if let Some(OciError::Status(status)) = cause
         && let Some(id) = &status.opc_request_id
@@ -174,19 +195,4 @@ fn refuse(
     outcome.trouble = Some(cause.map_or_else(|| error.message.clone(), OciError::to_string));
     exchange.respond(&reply);
     outcome
-}
-
-/// Waits; `false` if the client left meanwhile.
-fn wait(pause: Duration, gone: &dyn Fn() -> bool) -> bool {
-    let until = Instant::now() + pause;
-    loop {
-        if gone() {
-            return false;
-        }
-        let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return true;
-        }
-        thread::sleep(left.min(TICK));
-    }
 }

@@ -1,41 +1,49 @@
-//! Slots and leases: how many calls an account has in flight, and who is next. First come, first served: a slot that
-//! becomes free goes straight to the longest waiter. Knows no clock but the deadlines it is given to wait for.
+//! Slots and leases: the fleet behind the one lock, and the threads that wait for it. Who is next, whether it is admitted, and
+//! taking it are one step; a slot that becomes free goes straight to the longest waiter that it fits. The lock is held for
+//! decisions only, never across I/O or logging.
 
-use std::collections::VecDeque;
-use std::num::NonZeroU32;
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
+
+use crate::accounts::FleetSettings;
+use crate::accounts::fleet::{Acquired, Ask, Enlisted, Fleet, FleetView, NoAccount, WaitNumber};
+use crate::accounts::health::Check;
+use crate::accounts::seat::{Ending, Grant, SeatNumber};
+use crate::dispatch::Account;
+use crate::names::AccountId;
 
 /// How often a waiter looks whether its client is still there.
 const TICK: Duration = Duration::from_millis(100);
 
-/// The slots of one account.
+/// The fleet, for all threads. It outlives reloads.
 #[derive(Debug)]
 pub(crate) struct Slots {
-    limit: u32,
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
-    in_flight: u32,
-    waiters: VecDeque<Arc<Waiter>>,
+    fleet: Fleet,
+    accounts: HashMap<SeatNumber, Arc<Account>>,
+    waiting: HashMap<WaitNumber, Waiter>,
 }
 
 #[derive(Debug, Default)]
 struct Waiter {
-    /// Only touched under the mutex.
-    granted: AtomicBool,
-    wake: Condvar,
+    wake: Arc<Condvar>,
+    answer: Option<Result<(Grant, Arc<Account>), NoAccount>>,
 }
 
-/// A slot held. Dropping it, for whatever reason, frees it.
+/// A slot held. Dropping it, for whatever reason, frees it; `settle` says how the attempt went.
 #[derive(Debug)]
 pub(crate) struct Lease<'a> {
     slots: &'a Slots,
+    grant: Grant,
+    account: Arc<Account>,
+    settled: bool,
 }
 
 /// Why no slot was given.
@@ -45,37 +53,145 @@ pub(crate) enum Denied {
     TooLate,
     /// The client left while it waited.
     Gone,
+    /// No account could serve it.
+    NoAccount(NoAccount),
 }
 
 impl Slots {
-    pub(crate) fn new(limit: NonZeroU32) -> Self {
+    pub(crate) fn new(settings: &FleetSettings) -> Self {
+        let state = State {
+            fleet: Fleet::new(settings, Instant::now()),
+            accounts: HashMap::new(),
+            waiting: HashMap::new(),
+        };
         Self {
-            limit: limit.get(),
-            state: Mutex::default(),
+            state: Mutex::new(state),
         }
     }
 
+    /// Takes these accounts into service, in this order, and lets go of all others once their attempts have ended.
+    pub(crate) fn enlist(&self, settings: &FleetSettings, accounts: Vec<(Enlisted, Account)>) {
+        let (enlisted, accounts): (Vec<_>, Vec<_>) = accounts.into_iter().unzip();
+        let mut state = self.state.lock();
+        let numbers = state.fleet.reconfigure(settings, enlisted, Instant::now());
+        let accounts = accounts.into_iter().map(Arc::new);
+        let before = std::mem::replace(
+            &mut state.accounts,
+            numbers.into_iter().zip(accounts).collect(),
+        );
+        state.deliver();
+        drop(state);
+        // Keys and connections go without the lock.
+        drop(before);
+    }
+
     /// Takes a slot, or waits for one in the order of arrival.
-    ///
-    /// # Errors
-    /// The deadline passed, or `gone` said that the client left.
     pub(crate) fn acquire(
         &self,
+        ask: Ask,
         deadline: Instant,
         gone: &dyn Fn() -> bool,
     ) -> Result<Lease<'_>, Denied> {
         let mut state = self.state.lock();
-        if state.in_flight < self.limit {
-            state.in_flight += 1;
-            return Ok(Lease { slots: self });
-        }
-        let me = Arc::new(Waiter::default());
-        state.waiters.push_back(Arc::clone(&me));
+        let acquired = state.fleet.acquire(ask, Instant::now());
+        state.deliver();
+        let number = match acquired {
+            Acquired::Granted(grant) => {
+                let answer = state.with_account(grant);
+                drop(state);
+                return self.lease(answer);
+            }
+            Acquired::Denied(denied) => return Err(Denied::NoAccount(denied)),
+            Acquired::Waiting(number) => number,
+        };
+        let wake = Arc::default();
+        let waiter = Waiter {
+            wake: Arc::clone(&wake),
+            answer: None,
+        };
+        state.waiting.insert(number, waiter);
+        self.wait(state, number, &wake, deadline, gone)
+    }
+
+    /// Gets one more attempt out of the retry budget; `false` if it is used up.
+    pub(crate) fn draw_retry(&self) -> bool {
+        self.state.lock().fleet.draw_retry(Instant::now())
+    }
+
+    /// A request has come that will acquire.
+    pub(crate) fn arrived(&self) {
+        self.state.lock().fleet.arrived();
+    }
+
+    pub(crate) fn checked(&self, number: SeatNumber, check: Check) {
+        self.change(|fleet| fleet.checked(number, check, Instant::now()));
+    }
+
+    /// The ids of those that were reset.
+    pub(crate) fn reset(&self, only: Option<&AccountId>) -> Vec<AccountId> {
+        self.change(|fleet| fleet.reset(only, Instant::now()))
+    }
+
+    pub(crate) fn ready(&self) -> Result<(), NoAccount> {
+        self.state.lock().fleet.ready(Instant::now())
+    }
+
+    /// Requests that wait for a slot.
+    pub(crate) fn waiting(&self) -> usize {
+        self.state.lock().fleet.waiting()
+    }
+
+    /// The fleet as it is at the returned moment.
+    pub(crate) fn view(&self) -> (FleetView, Instant) {
+        let mut state = self.state.lock();
+        let now = Instant::now();
+        state.fleet.advance(now);
+        let view = state.fleet.view(now);
+        state.deliver();
+        (view, now)
+    }
+
+    /// The accounts in service.
+    pub(crate) fn accounts(&self) -> Vec<(SeatNumber, Arc<Account>)> {
+        let state = self.state.lock();
+        let mut accounts: Vec<_> = state
+            .accounts
+            .iter()
+            .map(|(number, account)| (*number, Arc::clone(account)))
+            .collect();
+        drop(state);
+        accounts.sort_unstable_by_key(|(number, _)| *number);
+        accounts
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Fleet) -> T) -> T {
+        let mut state = self.state.lock();
+        let result = change(&mut state.fleet);
+        state.deliver();
+        result
+    }
+
+    fn wait(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        number: WaitNumber,
+        wake: &Condvar,
+        deadline: Instant,
+        gone: &dyn Fn() -> bool,
+    ) -> Result<Lease<'_>, Denied> {
         loop {
             let now = Instant::now();
-            // A grant is looked at before the reasons to give up: a slot handed over is never lost.
-            if me.granted.load(Ordering::Relaxed) {
-                return Ok(Lease { slots: self });
+            state.fleet.advance(now);
+            state.deliver();
+            // The answer is looked at before the reasons to give up: a slot handed over is never lost.
+            let answer = state
+                .waiting
+                .get_mut(&number)
+                .and_then(|waiter| waiter.answer.take());
+            if let Some(answer) = answer {
+                state.waiting.remove(&number);
+                drop(state);
+                return self.lease(answer);
             }
             let denied = if gone() {
                 Some(Denied::Gone)
@@ -83,86 +199,83 @@ impl Slots {
                 (now >= deadline).then_some(Denied::TooLate)
             };
             if let Some(denied) = denied {
-                state.waiters.retain(|waiter| !Arc::ptr_eq(waiter, &me));
+                state.waiting.remove(&number);
+                state.fleet.leave(number);
                 return Err(denied);
             }
-            me.wake.wait_until(&mut state, deadline.min(now + TICK));
+            let look = deadline.min(now + TICK);
+            let until = state
+                .fleet
+                .next_change()
+                .map_or(look, |change| change.min(look));
+            wake.wait_until(&mut state, until);
         }
     }
 
-    /// Slots taken now.
-    #[cfg(test)]
-    fn in_flight(&self) -> u32 {
-        self.state.lock().in_flight
+    fn lease(&self, answer: Result<(Grant, Arc<Account>), NoAccount>) -> Result<Lease<'_>, Denied> {
+        let (grant, account) = answer.map_err(Denied::NoAccount)?;
+        Ok(Lease {
+            slots: self,
+            grant,
+            account,
+            settled: false,
+        })
+    }
+}
+
+impl State {
+    /// Hands the fleet's answers to those who wait for them.
+    fn deliver(&mut self) {
+        for (number, answer) in self.fleet.take_woken() {
+            let answer = answer.and_then(|grant| self.with_account(grant));
+            if let Some(waiter) = self.waiting.get_mut(&number) {
+                waiter.answer = Some(answer);
+                waiter.wake.notify_one();
+            }
+        }
+    }
+
+    /// The account goes with the grant: a reload may take it out of service before the waiter wakes up.
+    fn with_account(&self, grant: Grant) -> Result<(Grant, Arc<Account>), NoAccount> {
+        let account = self.accounts.get(&grant.seat).map(Arc::clone);
+        debug_assert!(account.is_some(), "a seat without an account");
+        let account = account.ok_or(NoAccount { returns_at: None })?;
+        Ok((grant, account))
+    }
+}
+
+impl Lease<'_> {
+    pub(crate) fn account(&self) -> &Account {
+        &self.account
+    }
+
+    pub(crate) fn seat(&self) -> SeatNumber {
+        self.grant.seat
+    }
+
+    /// The account has begun to answer.
+    pub(crate) fn answered(&mut self) {
+        let grant = &mut self.grant;
+        self.slots
+            .change(|fleet| fleet.answered(grant, Instant::now()));
+    }
+
+    /// Frees the slot and says how the attempt went.
+    pub(crate) fn settle(mut self, ending: Ending, why: Option<String>) {
+        self.end(ending, why);
+    }
+
+    fn end(&mut self, ending: Ending, why: Option<String>) {
+        if !std::mem::replace(&mut self.settled, true) {
+            let grant = &self.grant;
+            self.slots
+                .change(|fleet| fleet.settle(grant, ending, why, Instant::now()));
+        }
     }
 }
 
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
-        let mut state = self.slots.state.lock();
-        match state.waiters.pop_front() {
-            Some(next) => {
-                next.granted.store(true, Ordering::Relaxed);
-                next.wake.notify_one();
-            }
-            None => state.in_flight -= 1,
-        }
-    }
-}
-
-#[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may fail")]
-mod tests {
-    use std::sync::mpsc;
-    use std::thread;
-
-    use super::*;
-
-    const FAR: Duration = Duration::from_secs(60);
-
-    fn slots(limit: u32) -> Slots {
-        Slots::new(NonZeroU32::new(limit).unwrap())
-    }
-
-    #[test]
-    fn the_limit_holds_and_a_drop_frees() {
-        let slots = slots(2);
-        let first = slots.acquire(Instant::now(), &|| false).unwrap();
-        let _second = slots.acquire(Instant::now(), &|| false).unwrap();
-        assert_eq!(
-            slots.acquire(Instant::now(), &|| false).unwrap_err(),
-            Denied::TooLate
-        );
-        assert_eq!(
-            slots.acquire(Instant::now() + FAR, &|| true).unwrap_err(),
-            Denied::Gone
-        );
-        drop(first);
-        assert_eq!(slots.in_flight(), 1);
-        assert!(slots.acquire(Instant::now(), &|| false).is_ok());
-        assert_eq!(slots.state.lock().waiters.len(), 0);
-    }
-
-    #[test]
-    fn waiters_are_served_in_order() {
-        let slots = slots(1);
-        let held = slots.acquire(Instant::now(), &|| false).unwrap();
-        let (order, served) = mpsc::channel();
-        thread::scope(|scope| {
-            for number in 0..5 {
-                let order = order.clone();
-                let slots = &slots;
-                scope.spawn(move || {
-                    let _lease = slots.acquire(Instant::now() + FAR, &|| false).unwrap();
-                    order.send(number).unwrap();
-                });
-                while slots.state.lock().waiters.len() <= number {
-                    thread::yield_now();
-                }
-            }
-            drop(held);
-        });
-        assert_eq!(served.try_iter().collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
-        assert_eq!(slots.in_flight(), 0);
+        self.end(Ending::Unknown, None);
     }
 }

@@ -205,7 +205,7 @@ impl Client<'_> {
 
     /// Asks the guard, then reads the body: a request that will be refused costs no memory.
     fn accept_body(&mut self, gate: &Gate, head: &Head, framing: Framing) -> Result<Body, Stop> {
-        if let Some(refusal) = (gate.guard)(head) {
+        if let Some(refusal) = (gate.desk.guard)(head) {
             return Err(refusal.into());
         }
         let too_large = || ApiError::body_too_large(gate.max_request_bytes);

@@ -11,7 +11,7 @@ use crate::http::body::Body;
 use crate::http::event_stream::{EventStream, Writer};
 use crate::http::head::{Head, Version};
 use crate::http::reply::{self, Asked, Ending, Reply};
-use crate::http::ticket::Ticket;
+use crate::http::ticket::{Place, Ticket};
 use crate::names::RequestId;
 use crate::openai::error::ApiError;
 
@@ -53,6 +53,11 @@ impl Exchange {
     /// Whether it still waits: its client is there and its time is not up.
     pub(crate) fn is_queued(&self) -> bool {
         self.ticket.is_queued()
+    }
+
+    /// Keeps a place in a queue for as long as it waits there.
+    pub(crate) fn hold(&self, place: Place) {
+        self.ticket.hold(place);
     }
 
     /// Takes it for answering. `false`: the client left or the gate has answered; drop it.

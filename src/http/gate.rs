@@ -18,7 +18,7 @@ use crate::http::head::Version;
 use crate::http::inner::{self, Inner};
 use crate::http::reply::{self, Asked, Ending, Reply};
 use crate::http::ticket::{TicketNumber, Waiting};
-use crate::http::{Guard, ListenSettings};
+use crate::http::{Desk, ListenSettings};
 use crate::names::RequestId;
 use crate::openai::error::ApiError;
 
@@ -40,7 +40,7 @@ pub(crate) struct Gate {
     pub(crate) waiting: Waiting,
     pub(crate) connections: Arc<Connections>,
     pub(crate) budget: Arc<Budget>,
-    pub(crate) guard: Guard,
+    pub(crate) desk: Desk,
     pub(crate) max_request_bytes: usize,
     pub(crate) queue_timeout: Duration,
     /// No new connections; the open ones end after their answer.
@@ -52,14 +52,14 @@ impl Gate {
     pub(crate) fn open(
         listener: TcpListener,
         settings: &ListenSettings,
-        guard: Guard,
+        desk: Desk,
     ) -> io::Result<Arc<Self>> {
         let gate = Arc::new(Self {
             inner: Inner::open()?,
             waiting: Waiting::default(),
             connections: Connections::new(settings.max_connections),
             budget: Budget::new(settings.max_body_memory),
-            guard,
+            desk,
             max_request_bytes: settings.max_request_bytes,
             queue_timeout: settings.queue_timeout,
             closing: Arc::new(AtomicBool::new(false)),

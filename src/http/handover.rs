@@ -148,6 +148,7 @@ fn copy_back(gate: &Gate, inner: &mut Stream, client: &mut Client<'_>, ticket: &
         }
         let now = Instant::now();
         if !begun && ticket.age(now) >= gate.queue_timeout && ticket.expire() {
+            (gate.desk.expired)();
             return Ended::Answer(ApiError::queue_timeout(gate.queue_timeout));
         }
         if !ticket.is_received() && now.saturating_duration_since(handed_over) >= RECEIVE_TIMEOUT {

@@ -25,6 +25,7 @@ use std::time::Duration;
 use crate::http::exchange::Exchange;
 use crate::http::gate::Gate;
 use crate::http::head::Head;
+use crate::names::RequestId;
 use crate::openai::error::ApiError;
 
 /// Where to listen if the command line does not say: all interfaces.
@@ -50,8 +51,21 @@ pub(crate) struct ListenSettings {
     pub(crate) drain_delay: Duration,
 }
 
-/// What the front door says about a head before its body is read: `None` lets the request in.
-pub(crate) type Guard = Arc<dyn Fn(&Head) -> Option<ApiError> + Send + Sync>;
+/// What the front door says about a head.
+pub(crate) type Guard = dyn Fn(&Head) -> Option<ApiError> + Send + Sync;
+
+/// What the rest of the program wants to say and to hear at the gate.
+pub(crate) struct Desk {
+    /// Asked about a head before its body is read: `None` lets the request in.
+    pub(crate) guard: Box<Guard>,
+    /// Told of each request that waited too long for a worker; the gate has answered it.
+    pub(crate) expired: Box<dyn Fn() + Send + Sync>,
+}
+
+/// An id for a call that no client has asked for.
+pub(crate) fn new_request_id() -> RequestId {
+    gate::new_request_id()
+}
 
 /// The open port. Dropping it does not stop it: [`Listener::close`] does.
 pub(crate) struct Listener {
@@ -64,10 +78,10 @@ impl Listener {
     ///
     /// # Errors
     /// The port is in use or not allowed, the host is unknown, or the private socket behind the gate cannot be made.
-    pub(crate) fn bind(settings: &ListenSettings, guard: Guard) -> io::Result<Self> {
+    pub(crate) fn bind(settings: &ListenSettings, desk: Desk) -> io::Result<Self> {
         let listener = bind_any(&settings.host, settings.port)?;
         let address = listener.local_addr()?;
-        let gate = Gate::open(listener, settings, guard)?;
+        let gate = Gate::open(listener, settings, desk)?;
         Ok(Self { gate, address })
     }
 

@@ -9,6 +9,7 @@
 //! ```
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::{Duration, Instant};
@@ -26,13 +27,13 @@ const GONE: u8 = 3;
 const EXPIRED: u8 = 4;
 
 /// One request on its way, from its last body byte to the last byte of its answer.
-#[derive(Debug)]
 pub(crate) struct Ticket {
     pub(crate) head: Head,
     pub(crate) request_id: RequestId,
     /// When the request was whole.
     pub(crate) arrived: Instant,
     body: Mutex<Option<Body>>,
+    place: Mutex<Option<Place>>,
     state: AtomicU8,
     received: AtomicBool,
     keep_alive: AtomicBool,
@@ -42,6 +43,9 @@ pub(crate) struct Ticket {
 /// The number under which a ticket travels over the inner connection. Unguessable: 128 random bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct TicketNumber(pub(crate) u128);
+
+/// A place in somebody's queue: dropped, and so given back, when the ticket is queued no longer, whatever it becomes then.
+pub(crate) type Place = Box<dyn Send + Sync>;
 
 /// The tickets that tiny_http has not handed out yet. Each is taken once.
 #[derive(Debug, Default)]
@@ -62,6 +66,7 @@ impl Ticket {
             request_id,
             arrived,
             body: Mutex::new(Some(body)),
+            place: Mutex::default(),
             state: AtomicU8::new(QUEUED),
             received: AtomicBool::new(false),
             keep_alive,
@@ -94,7 +99,18 @@ impl Ticket {
 
     /// Takes it for answering. `false`: its client left or its time is up, and nothing may be written.
     pub(crate) fn begin(&self) -> bool {
-        self.step(QUEUED, RUNNING)
+        let begun = self.step(QUEUED, RUNNING);
+        self.give_place_back();
+        begun
+    }
+
+    /// Keeps the place as long as it is queued.
+    pub(crate) fn hold(&self, place: Place) {
+        *self.place.lock() = Some(place);
+        // It may have left the queue in between.
+        if !self.is_queued() {
+            self.give_place_back();
+        }
     }
 
     /// The answer's last byte is about to be written. `false`: the client left.
@@ -106,6 +122,7 @@ impl Ticket {
     pub(crate) fn leave(&self) {
         if self.step(QUEUED, GONE) {
             self.drop_body();
+            self.give_place_back();
         } else {
             self.step(RUNNING, GONE);
         }
@@ -116,6 +133,7 @@ impl Ticket {
         let expired = self.step(QUEUED, EXPIRED);
         if expired {
             self.drop_body();
+            self.give_place_back();
         }
         expired
     }
@@ -123,6 +141,10 @@ impl Ticket {
     /// What nobody will read gives its memory back now, and not when a worker comes to it in the queue.
     fn drop_body(&self) {
         drop(self.take_body());
+    }
+
+    fn give_place_back(&self) {
+        drop(self.place.lock().take());
     }
 
     /// Whether tiny_http has handed it out.
@@ -153,6 +175,15 @@ impl Ticket {
         self.state
             .compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire)
             .is_ok()
+    }
+}
+
+impl fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ticket")
+            .field("request_id", &self.request_id)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
     }
 }
 
@@ -205,6 +236,20 @@ mod tests {
         taken.leave();
         assert!(taken.is_gone());
         assert!(!taken.complete());
+
+        let place: Arc<()> = Arc::default();
+        let held = || Arc::strong_count(&place) > 1;
+        for end in [Ticket::begin, Ticket::expire, |ticket: &Ticket| {
+            ticket.leave();
+            true
+        }] {
+            let queued = ticket();
+            queued.hold(Box::new(Arc::clone(&place)));
+            assert!(held());
+            assert!(end(&queued) && !held());
+            queued.hold(Box::new(Arc::clone(&place)));
+            assert!(!held(), "it is queued no longer");
+        }
 
         let expired = ticket();
         assert!(expired.expire());

@@ -80,11 +80,7 @@ pub(super) fn read(
     let opc_request_id = text_of(&head.headers, "opc-request-id").map(str::to_owned);
     let status = head.status.as_u16();
     if status >= 300 {
-        let retry_after = text_of(&head.headers, header::RETRY_AFTER.as_str());
-        let body = read_error(incoming)?;
-        let id = opc_request_id.as_deref();
-        let error = status_error(status, id, retry_after, &body, SystemTime::now());
-        return Err(OciError::Status(Box::new(error)));
+        return Err(refusal(status, &head.headers, incoming)?);
     }
     refuse_compressed(&head.headers)?;
     let content_type = text_of(&head.headers, header::CONTENT_TYPE.as_str()).unwrap_or_default();
@@ -101,6 +97,31 @@ pub(super) fn read(
         }
         Kind::Other => Err(unexpected(incoming, content_type, beginning, ended)),
     }
+}
+
+/// Reads an answer of which only the status matters, so that its connection can serve again. Consumes the call.
+pub(super) fn discard(response: Response<Body>, call: Call) -> Result<(), OciError> {
+    let (head, body) = response.into_parts();
+    let mut incoming = Incoming {
+        reader: body.into_reader(),
+        call,
+    };
+    let status = head.status.as_u16();
+    if status >= 300 {
+        return Err(refusal(status, &head.headers, incoming)?);
+    }
+    // What is longer, or does not come, costs the connection and no more.
+    let _ = incoming.read_up_to(MAX_ERROR_BYTES, &mut Vec::new());
+    Ok(())
+}
+
+/// OCI's error answer.
+fn refusal(status: u16, headers: &HeaderMap, incoming: Incoming) -> Result<OciError, OciError> {
+    let retry_after = text_of(headers, header::RETRY_AFTER.as_str());
+    let body = read_error(incoming)?;
+    let id = text_of(headers, "opc-request-id");
+    let error = status_error(status, id, retry_after, &body, SystemTime::now());
+    Ok(OciError::Status(Box::new(error)))
 }
 
 /// Reads as far as needed to know what comes. `true` with it: that was all of the body.

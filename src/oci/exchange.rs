@@ -1,4 +1,4 @@
-//! One signed POST, from the request's bytes to the head of the answer. Owns the connections (`Client`) and knows
+//! One signed request, from the request's bytes to the head of the answer. Owns the connections (`Client`) and knows
 //! which failures of theirs are worth another try. Never looks into a body, and knows no key: signing is handed in.
 
 use std::time::{Duration, SystemTime};
@@ -148,13 +148,15 @@ fn is_loopback(host: &str) -> bool {
             .is_ok_and(|ip| ip.is_loopback())
 }
 
-/// What is sent.
-pub(super) struct Post<'a> {
+/// What is sent: a POST, or without a body a GET.
+pub(super) struct Sent<'a> {
     pub(super) base: &'a Base,
     /// See `Base::target`.
     pub(super) target: &'a str,
     /// JSON.
-    pub(super) body: &'a [u8],
+    pub(super) body: Option<&'a [u8]>,
+    /// Sent as a header with a GET: some lists want it there, others in their query.
+    pub(super) compartment_id: &'a str,
     pub(super) request_id: &'a RequestId,
     /// Signs exactly this request; asked again for each try, because the date is signed too.
     pub(super) sign: &'a dyn Fn(SystemTime) -> Signed,
@@ -163,14 +165,14 @@ pub(super) struct Post<'a> {
 /// Sends the request and waits for the head of the answer, whatever its status.
 pub(super) fn send(
     client: &Client,
-    post: &Post<'_>,
+    sent: &Sent<'_>,
     call: &Call,
 ) -> Result<Response<Body>, OciError> {
     let mut stale_connections = 0;
     loop {
         call.check()?;
         call.start_try();
-        match send_once(client, post) {
+        match send_once(client, sent) {
             Ok(response) => return Ok(response),
             // The pool held a connection that the server was just closing. OCI's SDKs repeat a chat call as well.
             Err(error) if call.was_stale(&error) && stale_connections < MAX_STALE_CONNECTIONS => {
@@ -181,25 +183,37 @@ pub(super) fn send(
     }
 }
 
-fn send_once(client: &Client, post: &Post<'_>) -> Result<Response<Body>, ureq::Error> {
-    let base = post.base;
+fn send_once(client: &Client, sent: &Sent<'_>) -> Result<Response<Body>, ureq::Error> {
+    let base = sent.base;
     let agent = if base.local {
         &client.local
     } else {
         &client.agent
     };
-    let signed = (post.sign)(SystemTime::now());
+    let signed = (sent.sign)(SystemTime::now());
+    let uri = format!("{}://{}{}", base.scheme, base.host, sent.target);
+    let Some(body) = sent.body else {
+        return agent
+            .get(uri)
+            .header(header::HOST, &base.host)
+            .header(header::DATE, signed.date)
+            .header(header::ACCEPT, JSON)
+            .header(header::AUTHORIZATION, signed.authorization)
+            .header("opc-request-id", sent.request_id.as_str())
+            .header("opc-compartment-id", sent.compartment_id)
+            .call();
+    };
     let mut request = agent
-        .post(format!("{}://{}{}", base.scheme, base.host, post.target))
+        .post(uri)
         .header(header::HOST, &base.host)
         .header(header::DATE, signed.date)
         .header(header::CONTENT_TYPE, JSON)
         .header(header::ACCEPT, ACCEPT)
         .header(header::AUTHORIZATION, signed.authorization)
-        .header("opc-request-id", post.request_id.as_str());
+        .header("opc-request-id", sent.request_id.as_str());
     if let Some(hash) = signed.content_sha256 {
         request = request.header("x-content-sha256", hash);
     }
     // A slice gets a Content-Length, which is signed; a chunked body could not be.
-    request.send(post.body)
+    request.send(body)
 }

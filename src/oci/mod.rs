@@ -4,6 +4,7 @@
 
 mod answer;
 mod call;
+mod check;
 pub(crate) mod error;
 mod exchange;
 pub(crate) mod keys;
@@ -18,11 +19,11 @@ mod transport;
 pub(crate) mod wire;
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use self::call::Call;
 use self::error::{OciError, Phase};
-use self::exchange::{Base, Post};
+use self::exchange::{Base, Sent};
 use self::keys::{KeyError, PrivateKey};
 use self::signer::Signer;
 use crate::names::{Region, RequestId, Secret};
@@ -35,7 +36,7 @@ pub(crate) use self::stream::{ChatStream, StreamItem};
 const CHAT: &str = "/20231130/actions/chat";
 
 /// One account's credentials and place.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct UpstreamSettings {
     pub(crate) user: String,
     pub(crate) tenancy: String,
@@ -47,11 +48,7 @@ pub(crate) struct UpstreamSettings {
     pub(crate) compartment_id: String,
     /// Base URL of the inference service; without it, the region's.
     pub(crate) endpoint: Option<String>,
-    /// Base URL of the control plane. Chat calls do not need it.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for health checks and model lists")
-    )]
+    /// Base URL of the control plane, for health checks; without it, the region's.
     pub(crate) control_endpoint: Option<String>,
 }
 
@@ -62,6 +59,7 @@ pub(crate) struct Upstream {
     compartment_id: String,
     /// `Err`: the endpoint as configured, which is not a URL.
     inference: Result<Base, String>,
+    control: Result<Base, String>,
 }
 
 /// What bounds one call.
@@ -98,11 +96,16 @@ impl Upstream {
             let host = region::inference_host(&settings.region, &settings.tenancy);
             format!("https://{host}")
         });
+        let control = settings.control_endpoint.clone().unwrap_or_else(|| {
+            let host = region::control_host(&settings.region, &settings.tenancy);
+            format!("https://{host}")
+        });
         Ok(Self {
             client: client.clone(),
             signer: Signer::new(key, key_id)?,
             compartment_id: settings.compartment_id.clone(),
             inference: Base::parse(&endpoint).ok_or(endpoint),
+            control: Base::parse(&control).ok_or(control),
         })
     }
 
@@ -116,13 +119,7 @@ impl Upstream {
         limits: &CallLimits,
         hook: Hook,
     ) -> Result<Answer, OciError> {
-        let base = self
-            .inference
-            .as_ref()
-            .map_err(|endpoint| OciError::Unreachable {
-                phase: Phase::Connect,
-                why: call::one_line(&format!("the endpoint is not a URL: {endpoint}")),
-            })?;
+        let base = usable(&self.inference)?;
         let details = wire::ChatDetails {
             compartment_id: &self.compartment_id,
             serving_mode: serving,
@@ -133,33 +130,58 @@ impl Upstream {
             why: call::one_line(&format!("the request cannot be written as JSON: {error}")),
         })?;
         let target = base.target(CHAT);
-        let post = Post {
+        let sent = Sent {
             base,
             target: &target,
-            body: &body,
+            body: Some(&body),
+            compartment_id: &self.compartment_id,
             request_id: &limits.request_id,
-            sign: &|date| {
-                let body = signer::Body {
-                    content_type: exchange::JSON,
-                    bytes: &body,
-                };
-                let request = signer::Request {
-                    method: "POST",
-                    target: &target,
-                    host: &base.host,
-                    body: Some(body),
-                };
-                self.signer.sign(&request, date)
-            },
+            sign: &|date| self.sign(base, &target, Some(&body), date),
         };
-        chat(&self.client, &post, limits, hook)
+        chat(&self.client, &sent, limits, hook)
+    }
+
+    /// Signs a POST, or without a body a GET.
+    fn sign(
+        &self,
+        base: &Base,
+        target: &str,
+        body: Option<&[u8]>,
+        date: SystemTime,
+    ) -> signer::Signed {
+        let request = signer::Request {
+            method: if body.is_some() { "POST" } else { "GET" },
+            target,
+            host: &base.host,
+            body: body.map(|bytes| signer::Body {
+                content_type: exchange::JSON,
+                bytes,
+            }),
+        };
+        self.signer.sign(&request, date)
+    }
+}
+
+/// The base, or the error that it is none.
+fn usable(base: &Result<Base, String>) -> Result<&Base, OciError> {
+    base.as_ref().map_err(|endpoint| OciError::Unreachable {
+        phase: Phase::Connect,
+        why: call::one_line(&format!("the endpoint is not a URL: {endpoint}")),
+    })
+}
+
+impl std::fmt::Debug for Upstream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Upstream")
+            .field("inference", &self.inference)
+            .finish_non_exhaustive()
     }
 }
 
 /// The call itself, without an account.
 fn chat(
     client: &Client,
-    post: &Post<'_>,
+    sent: &Sent<'_>,
     limits: &CallLimits,
     hook: Hook,
 ) -> Result<Answer, OciError> {
@@ -169,6 +191,6 @@ fn chat(
         limits.first_event_timeout,
         client.connect_timeout(),
     )?;
-    let response = exchange::send(client, post, &call)?;
+    let response = exchange::send(client, sent, &call)?;
     answer::read(response, call, limits)
 }

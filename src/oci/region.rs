@@ -166,10 +166,6 @@ pub(crate) fn inference_host(region: &Region, tenancy: &str) -> String {
 }
 
 /// Host of the control plane (model lists), with the same choice of realm as [`inference_host`].
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "for health checks and model lists")
-)]
 pub(crate) fn control_host(region: &Region, tenancy: &str) -> String {
     format!("generativeai.{region}.oci.{}", domain(region, tenancy))
 }

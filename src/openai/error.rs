@@ -40,6 +40,9 @@ const SERVER: &str = "server_error";
 /// What a client is told to wait where nothing better is known.
 const SOON: Duration = Duration::from_secs(1);
 
+/// What a client is told to wait for an account of which nobody knows when it comes back: about a health check's time.
+const RETURN_UNKNOWN: Duration = Duration::from_secs(10);
+
 impl ApiError {
     /// `{"error":{…}}` as one line of JSON.
     pub(crate) fn to_json(&self) -> String {
@@ -249,6 +252,18 @@ impl ApiError {
         )
         .with_code("queue_timeout")
         .with_retry_after(Some(SOON))
+    }
+
+    /// 503: every account is out: refused, unreachable, cooling for this model, or its breaker is open. `returns_in`: the soonest
+    /// return of one, if that is known.
+    pub(crate) fn no_account(returns_in: Option<Duration>) -> Self {
+        Self::new(
+            503,
+            SERVER,
+            "No account can take this request now: all are throttled, failing or refused by OCI. Try again after Retry-After; the operator finds the reasons in /stats/accounts.",
+        )
+        .with_code("no_account_available")
+        .with_retry_after(Some(returns_in.unwrap_or(RETURN_UNKNOWN)))
     }
 
     /// 503: the proxy is about to stop.

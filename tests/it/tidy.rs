@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 const MAX_LINES: usize = 500;
 
 /// What every room may name.
-const FREE: [&str; 2] = ["names", "json"];
+const FREE: [&str; 3] = ["names", "json", "recent"];
 
-/// Each room, and the others that it may name. [`FREE`] is for all; `lib` and `server` are the wiring and name all.
-const ROOMS: [(&str, &[&str]); 16] = [
+/// Each room, and the others that it may name. [`FREE`] is for all; `lib`, `server` and `watch` are the wiring and name all.
+const ROOMS: [(&str, &[&str]); 18] = [
     ("accounts", &[]),
     (
         "api",
@@ -23,6 +23,7 @@ const ROOMS: [(&str, &[&str]); 16] = [
             "http",
             "accounts",
             "oci::error",
+            "stats",
         ],
     ),
     ("cli", &["http"]),
@@ -41,7 +42,7 @@ const ROOMS: [(&str, &[&str]); 16] = [
     ("demo", &["simulator"]),
     (
         "dispatch",
-        &["accounts", "translate", "oci", "openai", "http"],
+        &["accounts", "translate", "oci", "openai", "http", "stats"],
     ),
     ("http", &["openai::error"]),
     ("json", &[]),
@@ -50,22 +51,25 @@ const ROOMS: [(&str, &[&str]); 16] = [
     ("names", &[]),
     ("oci", &[]),
     ("openai", &[]),
+    ("recent", &[]),
     ("simulator", &[]),
+    ("stats", &[]),
     ("translate", &["openai", "oci::wire", "oci::error"]),
     ("workers", &[]),
 ];
 
 /// The wiring.
-const WIRING: [&str; 3] = ["lib", "main", "server"];
+const WIRING: [&str; 4] = ["lib", "main", "server", "watch"];
 
 /// Pure cores: time comes in as an argument.
-const CORES: [&str; 25] = [
+const CORES: [&str; 27] = [
     "accounts/",
     "api/auth.rs",
     "api/models.rs",
     "api/route.rs",
     "cli.rs",
     "config/",
+    "dispatch/journey.rs",
     "dispatch/verdict.rs",
     "http/body.rs",
     "http/chunked.rs",
@@ -83,6 +87,7 @@ const CORES: [&str; 25] = [
     "oci/sse.rs",
     "oci/wire/",
     "openai/",
+    "recent.rs",
     "translate/",
     "workers.rs",
 ];

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use super::exchange::{Base, Post};
+use super::exchange::{Base, Sent};
 use super::signer::Signed;
 use super::{Answer, CallLimits, ChatStream, Client, ClientSettings, Flow, Hook, StreamItem, chat};
 use crate::names::RequestId;
@@ -190,10 +190,11 @@ impl Caller {
 
     fn open(&self, limits: &CallLimits, hook: Hook) -> Result<Answer, OciError> {
         let target = self.base.target(super::CHAT);
-        let post = Post {
+        let sent = Sent {
             base: &self.base,
             target: &target,
-            body: &self.body,
+            body: Some(&self.body),
+            compartment_id: "",
             request_id: &limits.request_id,
             sign: &|date| {
                 self.signatures.fetch_add(1, Ordering::SeqCst);
@@ -204,7 +205,7 @@ impl Caller {
                 }
             },
         };
-        chat(&self.client, &post, limits, hook)
+        chat(&self.client, &sent, limits, hook)
     }
 
     /// With limits that are not reached, by a client that stays.

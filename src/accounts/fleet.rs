@@ -1,0 +1,404 @@
+//! The fleet: which account takes the next attempt, who waits for one, and what an attempt's end means for all. Pure: the
+//! clock is passed in, and whoever was waiting and is served is listed for the caller to wake. Follows the specification's §6 and §7.
+//!
+//! Invariants: no account has more in flight than it allows; waiters are served in the order of arrival, as far as the freed
+//! account fits them; after each call nobody waits who could be served or never will be; a fleet of one is never refused.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::accounts::budget::Budget;
+use crate::accounts::health::Check;
+use crate::accounts::seat::{Ending, Grant, Seat, SeatNumber, SeatView};
+use crate::accounts::strategy::choose;
+use crate::accounts::tried::Tried;
+use crate::accounts::{BreakerSettings, FleetSettings, SeatSettings, Strategy};
+use crate::names::AccountId;
+
+/// What a request asks for.
+#[derive(Debug, Clone)]
+pub(crate) struct Ask {
+    /// The model's id at OCI.
+    pub(crate) model: Arc<str>,
+    /// The seats that it has tried.
+    pub(crate) tried: Tried,
+    /// From when on it may go to a seat that it has tried, should no other one do; `None`: never.
+    pub(crate) repeat_from: Option<Instant>,
+}
+
+/// A place in the line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct WaitNumber(u64);
+
+/// What a request gets at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Acquired {
+    Granted(Grant),
+    /// All that would do are busy: the answer comes through [`Fleet::take_woken`].
+    Waiting(WaitNumber),
+    Denied(NoAccount),
+}
+
+/// No account could serve the request now, were it idle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NoAccount {
+    /// The soonest return of one, if that is known.
+    pub(crate) returns_at: Option<Instant>,
+}
+
+/// Who waited, and what it gets.
+pub(crate) type Woken = (WaitNumber, Result<Grant, NoAccount>);
+
+/// An account as it is configured.
+#[derive(Debug, Clone)]
+pub(crate) struct Enlisted {
+    pub(crate) settings: SeatSettings,
+    /// Why it cannot serve, if its key does not load.
+    pub(crate) unusable: Option<String>,
+    /// Its credentials or its place differ from those that an account of this id had before.
+    pub(crate) is_new: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Fleet {
+    strategy: Strategy,
+    breaker: BreakerSettings,
+    seats: Vec<Seat>,
+    /// The only account that can serve, if there is just one: it is asked whatever speaks against it.
+    alone: Option<SeatNumber>,
+    /// Where the strategy's next round begins.
+    turn: usize,
+    next_seat: u64,
+    waiting: VecDeque<(WaitNumber, Ask)>,
+    next_wait: u64,
+    woken: Vec<Woken>,
+    /// When time alone may change what somebody waits for.
+    next_change: Option<Instant>,
+    budget: Budget,
+    in_flight: u32,
+    peak: u32,
+}
+
+/// The fleet at one moment.
+#[derive(Debug, Clone)]
+pub(crate) struct FleetView {
+    pub(crate) strategy: Strategy,
+    pub(crate) breaker: BreakerSettings,
+    pub(crate) seats: Vec<SeatView>,
+    pub(crate) in_flight: u32,
+    pub(crate) peak: u32,
+}
+
+/// What the strategy says to one request.
+enum Pick {
+    Seat(usize),
+    Wait,
+    Never(NoAccount),
+}
+
+impl Fleet {
+    pub(crate) fn new(settings: &FleetSettings, now: Instant) -> Self {
+        Self {
+            strategy: settings.strategy,
+            breaker: settings.breaker,
+            seats: Vec::new(),
+            alone: None,
+            turn: 0,
+            next_seat: 0,
+            waiting: VecDeque::new(),
+            next_wait: 0,
+            woken: Vec::new(),
+            next_change: None,
+            budget: Budget::new(now),
+            in_flight: 0,
+            peak: 0,
+        }
+    }
+
+    /// The accounts from now on, at the start and at a reload. One that stays, by its id, keeps its counters, its attempts and,
+    /// unless it `is_new`, its breaker. Returns the seats' numbers in the order of `accounts`.
+    pub(crate) fn reconfigure(
+        &mut self,
+        settings: &FleetSettings,
+        accounts: Vec<Enlisted>,
+        now: Instant,
+    ) -> Vec<SeatNumber> {
+        self.strategy = settings.strategy;
+        self.breaker = settings.breaker;
+        let mut before = std::mem::take(&mut self.seats);
+        for account in accounts {
+            let stays = before
+                .iter()
+                .position(|seat| *seat.id() == account.settings.id);
+            let seat = match stays.map(|at| before.swap_remove(at)) {
+                Some(mut seat) => {
+                    seat.reconfigure(account.settings, account.unusable, account.is_new, now);
+                    seat
+                }
+                None => {
+                    self.next_seat += 1;
+                    Seat::new(
+                        SeatNumber(self.next_seat),
+                        account.settings,
+                        account.unusable,
+                        now,
+                    )
+                }
+            };
+            self.seats.push(seat);
+        }
+        self.turn = 0;
+        let mut usable = self.seats.iter().filter(|seat| seat.is_usable());
+        self.alone = usable.next().map(Seat::number);
+        if usable.next().is_some() {
+            self.alone = None;
+        }
+        self.serve_waiting(now);
+        self.seats.iter().map(Seat::number).collect()
+    }
+
+    /// A request has come that will ask: it adds to the retry budget.
+    pub(crate) fn arrived(&mut self) {
+        self.budget.request();
+    }
+
+    /// Whether one more attempt may be made that is not a request's first or second.
+    pub(crate) fn draw_retry(&mut self, now: Instant) -> bool {
+        self.budget.draw(now)
+    }
+
+    /// A slot, a place in the line, or the news that there is nobody.
+    pub(crate) fn acquire(&mut self, ask: Ask, now: Instant) -> Acquired {
+        self.advance(now);
+        match self.pick(&ask, now) {
+            Pick::Seat(at) => match self.grant(at, &ask.model, now) {
+                Some(grant) => Acquired::Granted(grant),
+                None => Acquired::Denied(NoAccount { returns_at: None }),
+            },
+            Pick::Never(denied) => Acquired::Denied(denied),
+            Pick::Wait => {
+                self.next_wait += 1;
+                let number = WaitNumber(self.next_wait);
+                self.waiting.push_back((number, ask));
+                self.note_next_change(now);
+                Acquired::Waiting(number)
+            }
+        }
+    }
+
+    /// Who waits no longer gets nothing.
+    pub(crate) fn leave(&mut self, number: WaitNumber) {
+        self.waiting.retain(|(waiting, _)| *waiting != number);
+    }
+
+    /// Time has passed: serves those who waited for a cooldown, a breaker or a pause to end.
+    pub(crate) fn advance(&mut self, now: Instant) {
+        if self.next_change.is_some_and(|change| change <= now) {
+            self.serve_waiting(now);
+        }
+    }
+
+    /// When [`Fleet::advance`] has something to do, if somebody waits for that.
+    pub(crate) fn next_change(&self) -> Option<Instant> {
+        self.next_change
+    }
+
+    /// Those who were served or refused since the last call.
+    pub(crate) fn take_woken(&mut self) -> Vec<Woken> {
+        std::mem::take(&mut self.woken)
+    }
+
+    /// The account of this attempt has begun to answer; `settle` tells how that ended.
+    pub(crate) fn answered(&mut self, grant: &mut Grant, now: Instant) {
+        if let Some(seat) = self.seat(grant.seat)
+            && seat.answered(grant, now)
+        {
+            self.serve_waiting(now);
+        }
+    }
+
+    /// An attempt has ended. `why`: what went wrong, for people.
+    pub(crate) fn settle(
+        &mut self,
+        grant: &Grant,
+        ending: Ending,
+        why: Option<String>,
+        now: Instant,
+    ) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        let breaker = self.breaker;
+        // A seat that a reload has removed is gone, and its attempts end without it.
+        let Some(seat) = self.seat(grant.seat) else {
+            return;
+        };
+        if seat.settle(grant, ending, why, &breaker, now) {
+            self.serve_waiting(now);
+        } else {
+            self.serve_one(now);
+        }
+    }
+
+    /// A health check has ended.
+    pub(crate) fn checked(&mut self, number: SeatNumber, check: Check, now: Instant) {
+        if let Some(seat) = self.seat(number) {
+            seat.checked(check, now);
+            self.serve_waiting(now);
+        }
+    }
+
+    /// Forgets breaker, cooldowns and health of one account or of all; the ids of those.
+    pub(crate) fn reset(&mut self, only: Option<&AccountId>, now: Instant) -> Vec<AccountId> {
+        let mut reset = Vec::new();
+        for seat in &mut self.seats {
+            if only.is_none_or(|id| id == seat.id()) {
+                seat.reset(now);
+                reset.push(seat.id().clone());
+            }
+        }
+        self.serve_waiting(now);
+        reset
+    }
+
+    /// Whether some account takes requests, and if not, when one will, if that is known.
+    pub(crate) fn ready(&self, now: Instant) -> Result<(), NoAccount> {
+        if self.alone.is_some() || self.seats.iter().any(|seat| seat.takes_requests(now)) {
+            return Ok(());
+        }
+        // Of no model in particular.
+        let returns = self
+            .seats
+            .iter()
+            .filter_map(|seat| seat.returns_at("", now));
+        Err(NoAccount {
+            returns_at: returns.min(),
+        })
+    }
+
+    pub(crate) fn view(&self, now: Instant) -> FleetView {
+        FleetView {
+            strategy: self.strategy,
+            breaker: self.breaker,
+            seats: self.seats.iter().map(|seat| seat.view(now)).collect(),
+            in_flight: self.in_flight,
+            peak: self.peak,
+        }
+    }
+
+    /// Requests that wait for a slot.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    fn seat(&mut self, number: SeatNumber) -> Option<&mut Seat> {
+        self.seats.iter_mut().find(|seat| seat.number() == number)
+    }
+
+    fn pick(&mut self, ask: &Ask, now: Instant) -> Pick {
+        let alone = self.alone;
+        let admits = |seat: &Seat| alone == Some(seat.number()) || seat.admits(&ask.model, now);
+        // Seats that it has not tried come first, be it that they are busy.
+        let fresh = |seat: &Seat| !ask.tried.contains(seat.number()) && admits(seat);
+        if self.seats.iter().any(&fresh) {
+            let free = |seat: &Seat| fresh(seat) && seat.has_room();
+            return choose(self.strategy, &mut self.turn, &mut self.seats, free)
+                .map_or(Pick::Wait, Pick::Seat);
+        }
+        // Then those that it has tried least often.
+        let tries = |seat: &Seat| ask.tried.repeatable(seat.number()).filter(|_| admits(seat));
+        let least = self.seats.iter().filter_map(tries).min();
+        let (Some(from), Some(least)) = (ask.repeat_from, least) else {
+            let returns = self
+                .seats
+                .iter()
+                .filter_map(|seat| seat.returns_at(&ask.model, now));
+            return Pick::Never(NoAccount {
+                returns_at: returns.min(),
+            });
+        };
+        if now < from {
+            return Pick::Wait;
+        }
+        let free = |seat: &Seat| tries(seat) == Some(least) && seat.has_room();
+        choose(self.strategy, &mut self.turn, &mut self.seats, free).map_or(Pick::Wait, Pick::Seat)
+    }
+
+    fn grant(&mut self, at: usize, model: &Arc<str>, now: Instant) -> Option<Grant> {
+        let seat = self.seats.get_mut(at)?;
+        let epoch = seat.enter(now);
+        let grant = Grant {
+            seat: seat.number(),
+            model: Arc::clone(model),
+            epoch,
+            began: now,
+        };
+        self.in_flight += 1;
+        self.peak = self.peak.max(self.in_flight);
+        Some(grant)
+    }
+
+    /// One slot has become free, and nothing else has changed: it serves one at most.
+    fn serve_one(&mut self, now: Instant) {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        let mut places = 0..waiting.len();
+        if let Some((at, answer)) =
+            places.find_map(|at| Some((at, self.answer(&waiting, at, now)?)))
+        {
+            self.wake(&mut waiting, at, answer);
+        }
+        self.waiting = waiting;
+    }
+
+    /// Serves or refuses everybody who can be.
+    fn serve_waiting(&mut self, now: Instant) {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        let mut at = 0;
+        while at < waiting.len() {
+            match self.answer(&waiting, at, now) {
+                Some(answer) => self.wake(&mut waiting, at, answer),
+                None => at += 1,
+            }
+        }
+        self.waiting = waiting;
+        self.note_next_change(now);
+    }
+
+    /// What the one at this place of the line gets now; `None`: it goes on waiting.
+    fn answer(
+        &mut self,
+        waiting: &VecDeque<(WaitNumber, Ask)>,
+        at: usize,
+        now: Instant,
+    ) -> Option<Result<Grant, NoAccount>> {
+        let (_, ask) = waiting.get(at)?;
+        match self.pick(ask, now) {
+            Pick::Wait => None,
+            Pick::Never(denied) => Some(Err(denied)),
+            Pick::Seat(seat) => self.grant(seat, &ask.model, now).map(Ok),
+        }
+    }
+
+    fn wake(
+        &mut self,
+        waiting: &mut VecDeque<(WaitNumber, Ask)>,
+        at: usize,
+        answer: Result<Grant, NoAccount>,
+    ) {
+        if let Some((number, _)) = waiting.remove(at) {
+            self.woken.push((number, answer));
+        }
+    }
+
+    fn note_next_change(&mut self, now: Instant) {
+        if self.waiting.is_empty() {
+            self.next_change = None;
+            return;
+        }
+        let seats = self.seats.iter().filter_map(|seat| seat.next_change(now));
+        let pauses = self.waiting.iter().filter_map(|(_, ask)| ask.repeat_from);
+        self.next_change = seats.chain(pauses.filter(|from| now < *from)).min();
+    }
+}
+
+#[cfg(test)]
+mod tests;

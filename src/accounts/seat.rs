@@ -1,0 +1,331 @@
+//! One seat of the fleet: an account as the balancer sees it, with everything that decides whether it is asked. Pure. Knows no
+//! other seat.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::accounts::breaker::{Breaker, BreakerView, Epoch, Signal};
+use crate::accounts::cooldown::Cooldowns;
+use crate::accounts::health::{Check, Health};
+use crate::accounts::{BreakerSettings, SeatSettings};
+use crate::names::AccountId;
+use crate::recent::Recent;
+
+/// A seat for as long as the process runs: it keeps its number over a reload, and none is given twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct SeatNumber(pub(super) u64);
+
+/// How an attempt ended, as far as the account is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// To a whole answer, or of a stream to its first event, it took this long.
+    Success { latency: Duration },
+    /// No connection, a time-out, 5xx, an answer that broke off.
+    Outage,
+    /// 429.
+    Throttled { retry_after: Option<Duration> },
+    /// 401 (`signature`) or 403.
+    Refused { signature: bool },
+    /// 404: the model is not there for this account.
+    Missing,
+    /// The request was wrong, or its client left: nothing about the account.
+    Unknown,
+}
+
+/// An attempt that is under way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Grant {
+    pub(crate) seat: SeatNumber,
+    pub(super) model: Arc<str>,
+    pub(super) epoch: Epoch,
+    pub(super) began: Instant,
+}
+
+#[derive(Debug)]
+pub(crate) struct Seat {
+    number: SeatNumber,
+    settings: SeatSettings,
+    /// Why it can never serve before a reload: its key does not load.
+    unusable: Option<String>,
+    in_flight: u32,
+    peak: u32,
+    counts: Counts,
+    /// Milliseconds.
+    latencies: Recent,
+    last_error: Option<(Instant, String)>,
+    /// What `Strategy::Weighted` owes it.
+    pub(super) credit: i64,
+    breaker: Breaker,
+    health: Health,
+    cooldowns: Cooldowns,
+}
+
+/// What has happened since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// Attempts, those under way included.
+    pub(crate) requests: u64,
+    pub(crate) successes: u64,
+    /// Attempts that failed through OCI or the account. What the request or its client did is neither.
+    pub(crate) failures: u64,
+}
+
+/// A seat at one moment.
+#[derive(Debug, Clone)]
+pub(crate) struct SeatView {
+    pub(crate) number: SeatNumber,
+    pub(crate) settings: SeatSettings,
+    /// Why no request goes there at all, whatever the breaker says.
+    pub(crate) trouble: Option<String>,
+    pub(crate) is_usable: bool,
+    pub(crate) in_flight: u32,
+    pub(crate) peak: u32,
+    pub(crate) counts: Counts,
+    /// Of successful attempts, milliseconds.
+    pub(crate) latencies: Recent,
+    pub(crate) last_error: Option<(Instant, String)>,
+    pub(crate) breaker: BreakerView,
+    /// When a request may go there again, where that is known.
+    pub(crate) unavailable_until: Option<Instant>,
+    /// Models that cool, and until when.
+    pub(crate) cooldowns: Vec<(Arc<str>, Instant)>,
+}
+
+impl Seat {
+    pub(super) fn new(
+        number: SeatNumber,
+        settings: SeatSettings,
+        unusable: Option<String>,
+        now: Instant,
+    ) -> Self {
+        Self {
+            number,
+            settings,
+            unusable,
+            in_flight: 0,
+            peak: 0,
+            counts: Counts::default(),
+            latencies: Recent::default(),
+            last_error: None,
+            credit: 0,
+            breaker: Breaker::new(now),
+            health: Health::new(),
+            cooldowns: Cooldowns::default(),
+        }
+    }
+
+    pub(crate) fn id(&self) -> &AccountId {
+        &self.settings.id
+    }
+
+    pub(super) fn number(&self) -> SeatNumber {
+        self.number
+    }
+
+    pub(crate) fn weight(&self) -> u32 {
+        self.settings.weight.get()
+    }
+
+    pub(crate) fn in_flight(&self) -> u32 {
+        self.in_flight
+    }
+
+    pub(super) fn is_usable(&self) -> bool {
+        self.unusable.is_none()
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        self.in_flight < self.settings.max_concurrency.get()
+    }
+
+    /// Whether a request may go there at all, be it that it has to wait for a slot.
+    pub(super) fn takes_requests(&self, now: Instant) -> bool {
+        self.is_usable() && self.health.trouble(now).is_none() && self.breaker.admits(now)
+    }
+
+    /// Whether a request for this model may.
+    pub(super) fn admits(&self, model: &str, now: Instant) -> bool {
+        self.takes_requests(now) && self.cooldowns.until(model, now).is_none()
+    }
+
+    /// When it may take this model again, as far as that is known.
+    pub(super) fn returns_at(&self, model: &str, now: Instant) -> Option<Instant> {
+        if !self.is_usable() {
+            return None;
+        }
+        if self.health.trouble(now).is_some() {
+            return self.health.retry_at(now);
+        }
+        let breaker = self.breaker.retry_at().filter(|until| now < *until);
+        self.cooldowns.until(model, now).max(breaker)
+    }
+
+    /// When time alone changes what it admits.
+    pub(super) fn next_change(&self, now: Instant) -> Option<Instant> {
+        let breaker = self.breaker.retry_at().filter(|until| now < *until);
+        [
+            breaker,
+            self.health.retry_at(now),
+            self.cooldowns.next_end(now),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Takes a slot. The caller has looked whether there is one.
+    pub(super) fn enter(&mut self, now: Instant) -> Epoch {
+        debug_assert!(self.has_room(), "more in flight than the account allows");
+        self.in_flight += 1;
+        self.peak = self.peak.max(self.in_flight);
+        self.counts.requests += 1;
+        self.breaker.enter(now)
+    }
+
+    /// A stream has begun to answer. `true`: what the seat admits may have changed.
+    pub(super) fn answered(&mut self, grant: &mut Grant, now: Instant) -> bool {
+        let before = grant.epoch;
+        grant.epoch = self.breaker.answered(before, now);
+        let was_well = self.is_well_for(&grant.model, now);
+        self.health.answered();
+        self.cooldowns.answered(&grant.model, grant.began);
+        grant.epoch != before || !was_well
+    }
+
+    /// Gives the slot back. `true`: what the seat admits may have changed.
+    pub(super) fn settle(
+        &mut self,
+        grant: &Grant,
+        ending: Ending,
+        why: Option<String>,
+        settings: &BreakerSettings,
+        now: Instant,
+    ) -> bool {
+        debug_assert!(self.in_flight > 0, "a slot was given back twice");
+        self.in_flight = self.in_flight.saturating_sub(1);
+        if let Some(why) = why {
+            self.last_error = Some((now, why));
+        }
+        let (signal, changed) = match ending {
+            Ending::Success { latency } => {
+                self.counts.successes += 1;
+                let millis = u32::try_from(latency.as_millis()).unwrap_or(u32::MAX);
+                self.latencies.add(millis);
+                let was_well = self.is_well_for(&grant.model, now);
+                self.health.answered();
+                self.cooldowns.answered(&grant.model, grant.began);
+                (Signal::Success, !was_well)
+            }
+            Ending::Outage => {
+                self.counts.failures += 1;
+                (Signal::Failure, false)
+            }
+            Ending::Throttled { retry_after } => {
+                self.counts.failures += 1;
+                self.cooldowns
+                    .throttled(&grant.model, retry_after, grant.began, now);
+                (Signal::Unknown, true)
+            }
+            Ending::Refused { signature } => {
+                self.counts.failures += 1;
+                let why = self.last_error.as_ref().map(|(_, why)| why.as_str());
+                self.health
+                    .refused(why.unwrap_or("refused"), signature, now);
+                (Signal::Unknown, true)
+            }
+            Ending::Missing => {
+                self.counts.failures += 1;
+                (Signal::Unknown, false)
+            }
+            Ending::Unknown => (Signal::Unknown, false),
+        };
+        self.breaker.record(grant.epoch, signal, settings, now) || changed
+    }
+
+    pub(super) fn checked(&mut self, check: Check, now: Instant) {
+        if let Check::Bad(why) = &check {
+            self.last_error = Some((now, why.clone()));
+        }
+        self.health.checked(check);
+    }
+
+    /// Forgets what speaks against it.
+    pub(super) fn reset(&mut self, now: Instant) {
+        self.breaker.reset(now);
+        self.health.reset();
+        self.cooldowns.clear();
+    }
+
+    /// New settings for the same account. `is_new`: other credentials or another endpoint, about which nothing is known yet.
+    pub(super) fn reconfigure(
+        &mut self,
+        settings: SeatSettings,
+        unusable: Option<String>,
+        is_new: bool,
+        now: Instant,
+    ) {
+        self.settings = settings;
+        self.unusable = unusable;
+        if is_new {
+            self.reset(now);
+        }
+    }
+
+    pub(super) fn view(&self, now: Instant) -> SeatView {
+        let trouble = self.unusable.as_deref().or(self.health.trouble(now));
+        let breaker = self.breaker.view(now);
+        let unavailable_until = match trouble {
+            Some(_) => self.health.retry_at(now).filter(|_| self.is_usable()),
+            None => breaker.retry_at,
+        };
+        SeatView {
+            number: self.number,
+            settings: self.settings.clone(),
+            trouble: trouble.map(str::to_owned),
+            is_usable: self.is_usable(),
+            in_flight: self.in_flight,
+            peak: self.peak,
+            counts: self.counts,
+            latencies: self.latencies.clone(),
+            last_error: self.last_error.clone(),
+            breaker,
+            unavailable_until,
+            cooldowns: self.cooldowns.list(now),
+        }
+    }
+
+    fn is_well_for(&self, model: &str, now: Instant) -> bool {
+        self.health.trouble(now).is_none() && self.cooldowns.until(model, now).is_none()
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may fail")]
+pub(super) mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+
+    /// A seat without a past.
+    pub(in crate::accounts) fn seat(
+        id: &str,
+        weight: u32,
+        max_concurrency: u32,
+        now: Instant,
+    ) -> Seat {
+        let settings = settings(id, weight, max_concurrency);
+        Seat::new(SeatNumber(0), settings, None, now)
+    }
+
+    pub(in crate::accounts) fn settings(
+        id: &str,
+        weight: u32,
+        max_concurrency: u32,
+    ) -> SeatSettings {
+        SeatSettings {
+            id: AccountId::new(id),
+            weight: NonZeroU32::new(weight).unwrap(),
+            max_concurrency: NonZeroU32::new(max_concurrency).unwrap(),
+        }
+    }
+}

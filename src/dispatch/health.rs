@@ -1,0 +1,154 @@
+//! Health checks: what each account's probes say, all accounts at the same time, in the background. They cost no tokens, take no
+//! slot and never touch a breaker. What follows from a check is `accounts::health`'s business.
+//!
+//! What is asked: first for one model of the control plane's list. A yes proves that the credentials are good and the region is
+//! reached; 401 proves that they are not. Everything else says little of the inference service, which has a host of its own
+//! (the list may be forbidden by policy, or that host shut off by a firewall), so then a short list there is asked for: any
+//! answer shows that it is reached, and one that is not 401 that it takes the signature.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use crate::accounts::health::Check;
+use crate::accounts::seat::SeatNumber;
+use crate::dispatch::{Account, Dispatch};
+use crate::names::RequestId;
+use crate::oci::Upstream;
+use crate::oci::error::OciError;
+
+/// Longest check of one account: half for each of its two questions.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
+/// Accounts that are checked at the same time.
+const CHECKS_AT_ONCE: usize = 32;
+/// Stack of a checking thread, as a worker's: a TLS handshake is the deepest it goes.
+const STACK_BYTES: usize = 1024 * 1024;
+
+/// An account and why it takes no requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Condition {
+    pub(crate) account: String,
+    /// `None`: it is well.
+    pub(crate) trouble: Option<String>,
+}
+
+impl Dispatch {
+    /// Checks all accounts; returns when the last check has ended, with how each account is now.
+    pub(crate) fn check_health(&self, new_id: impl Fn() -> RequestId) -> Vec<Condition> {
+        let accounts = self.accounts();
+        for some in accounts.chunks(CHECKS_AT_ONCE) {
+            thread::scope(|scope| {
+                for (number, account) in some {
+                    let id = new_id();
+                    let check = move || self.check(*number, account, &id);
+                    let spawned = thread::Builder::new()
+                        .name("health".to_owned())
+                        .stack_size(STACK_BYTES)
+                        .spawn_scoped(scope, check);
+                    if let Err(error) = spawned {
+                        log::warn!("warning: {} is not checked: {error}", account.id);
+                    }
+                }
+            });
+        }
+        self.conditions()
+    }
+
+    /// How each account is.
+    pub(crate) fn conditions(&self) -> Vec<Condition> {
+        let (view, _) = self.view();
+        let seats = view.seats.into_iter();
+        seats
+            .map(|seat| Condition {
+                account: seat.settings.id.as_str().to_owned(),
+                trouble: seat.trouble,
+            })
+            .collect()
+    }
+
+    fn check(&self, number: SeatNumber, account: &Arc<Account>, id: &RequestId) {
+        // One whose key does not load needs no check: it is out until a reload.
+        if let Ok(upstream) = &account.upstream {
+            let check = probe(upstream, id);
+            log::debug!("health of {}: {check:?}", account.id);
+            self.lasting.slots.checked(number, check);
+        }
+    }
+}
+
+fn probe(upstream: &Upstream, id: &RequestId) -> Check {
+    let timeout = CHECK_TIMEOUT / 2;
+    let control = upstream.check_control(id, timeout);
+    conclusion(control, || upstream.check_inference(id, timeout))
+}
+
+/// What the control plane's answer says, and if that is not enough, the inference service's.
+fn conclusion(
+    control: Result<(), OciError>,
+    inference: impl FnOnce() -> Result<(), OciError>,
+) -> Check {
+    let refused = |error: &OciError| matches!(error, OciError::Status(s) if s.status == 401);
+    match control {
+        Ok(()) => return Check::Good,
+        Err(error) if refused(&error) => return Check::Bad(error.to_string()),
+        Err(_) => {}
+    }
+    match inference() {
+        Ok(()) => Check::Good,
+        Err(OciError::Status(status)) if status.status < 500 && status.status != 401 => {
+            Check::Silent
+        }
+        Err(error) => Check::Bad(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oci::error::{Phase, StatusError};
+
+    fn status(status: u16) -> OciError {
+        OciError::Status(Box::new(StatusError {
+            status,
+            code: None,
+            message: "m".to_owned(),
+            param: None,
+            opc_request_id: None,
+            retry_after: None,
+        }))
+    }
+
+    fn unreachable() -> OciError {
+        OciError::Unreachable {
+            phase: Phase::Connect,
+            why: "refused".to_owned(),
+        }
+    }
+
+    fn check(control: Result<(), OciError>, inference: Result<(), OciError>, expected: &str) {
+        let found = match conclusion(control.clone(), || inference.clone()) {
+            Check::Good => "good",
+            Check::Bad(_) => "bad",
+            Check::Silent => "silent",
+        };
+        assert_eq!(found, expected, "{control:?} {inference:?}");
+    }
+
+    #[test]
+    fn what_two_answers_say_of_an_account() {
+        check(Ok(()), Err(unreachable()), "good");
+        check(Err(status(401)), Ok(()), "bad");
+        for control in [403, 404, 429, 500, 503] {
+            check(Err(status(control)), Ok(()), "good");
+            check(Err(status(control)), Err(status(401)), "bad");
+            check(Err(status(control)), Err(status(503)), "bad");
+            check(Err(status(control)), Err(unreachable()), "bad");
+            for inference in [403, 404, 429, 400] {
+                check(Err(status(control)), Err(status(inference)), "silent");
+            }
+        }
+        check(Err(unreachable()), Ok(()), "good");
+        check(Err(unreachable()), Err(status(404)), "silent");
+        check(Err(unreachable()), Err(unreachable()), "bad");
+    }
+}

@@ -1,0 +1,127 @@
+//! How one request goes from attempt to attempt: which accounts it has tried, whether it may make another attempt, and until when
+//! it waits. Pure: the clock, randomness and the retry budget are passed in. Follows the specification's §6.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::accounts::fleet::Ask;
+use crate::accounts::seat::SeatNumber;
+use crate::accounts::tried::Tried;
+use crate::dispatch::DispatchSettings;
+use crate::dispatch::verdict::{self, Next};
+
+/// An attempt that timed out has used up the time in which further ones may start, to the moment. One on an account that the
+/// request has not tried may start within this part of `request_timeout` all the same; the whole stays within twice that.
+const GRACE_DIVISOR: u32 = 2;
+
+#[derive(Debug)]
+pub(crate) struct Journey {
+    settings: DispatchSettings,
+    model: Arc<str>,
+    /// For the jitter of pauses.
+    random: u32,
+    tried: Tried,
+    repeat_from: Option<Instant>,
+    /// When the first attempt started.
+    started: Option<Instant>,
+    /// Attempts after the first.
+    further: u32,
+    /// When the wait for a slot began, and what was waited before.
+    wait_began: Instant,
+    waited: Duration,
+    latest_start: Option<Instant>,
+}
+
+impl Journey {
+    /// Of a request for a model, by its id at OCI, that arrived then.
+    pub(crate) fn new(
+        settings: DispatchSettings,
+        model: Arc<str>,
+        random: u32,
+        arrived: Instant,
+    ) -> Self {
+        Self {
+            settings,
+            model,
+            random,
+            tried: Tried::default(),
+            repeat_from: None,
+            started: None,
+            further: 0,
+            wait_began: arrived,
+            waited: Duration::ZERO,
+            latest_start: None,
+        }
+    }
+
+    /// What to ask the fleet for.
+    pub(crate) fn ask(&self) -> Ask {
+        Ask {
+            model: Arc::clone(&self.model),
+            tried: self.tried.clone(),
+            repeat_from: self.repeat_from,
+        }
+    }
+
+    /// Until when to wait for it: `queue_timeout` for all waits together. A pause before a repetition is no such wait.
+    pub(crate) fn wait_until(&self) -> Instant {
+        let left = self.settings.queue_timeout.saturating_sub(self.waited);
+        let until = self.wait_began + left;
+        let until = self.repeat_from.map_or(until, |from| from.max(until));
+        self.latest_start.map_or(until, |latest| latest.min(until))
+    }
+
+    /// An attempt starts; returns by when its answer, or its first event, must have come.
+    pub(crate) fn starts(&mut self, now: Instant) -> Instant {
+        self.waited += now.saturating_duration_since(self.wait_began);
+        let timeout = self.settings.request_timeout;
+        let started = *self.started.get_or_insert(now);
+        (now + timeout).min(started + timeout * 2)
+    }
+
+    /// Whether the time in which further attempts may start is not over.
+    pub(crate) fn is_in_time(&self, now: Instant) -> bool {
+        self.started
+            .is_none_or(|started| now < started + self.settings.request_timeout)
+    }
+
+    /// The attempt was the request's own fault, which is mended: the next one is as good as the first.
+    pub(crate) fn mended(&mut self, now: Instant) {
+        self.wait_began = now;
+    }
+
+    /// The attempt there has failed. `true`: ask for another slot. `draw` takes one attempt out of the budget of all requests; a
+    /// request's first further attempt is free.
+    pub(crate) fn failed(
+        &mut self,
+        seat: SeatNumber,
+        next: Next,
+        now: Instant,
+        draw: impl FnOnce() -> bool,
+    ) -> bool {
+        let may_repeat = match next {
+            Next::Answer => return false,
+            Next::Elsewhere => false,
+            Next::Anywhere => true,
+        };
+        self.tried.add(seat, may_repeat);
+        let timeout = self.settings.request_timeout;
+        let in_time = self.started.unwrap_or(now) + timeout;
+        let latest = in_time + timeout / GRACE_DIVISOR;
+        if self.further >= self.settings.retry_attempts || now >= latest {
+            return false;
+        }
+        if self.further > 0 && !draw() {
+            return false;
+        }
+        self.further += 1;
+        let from = now + verdict::pause(self.tried.times(seat), self.random);
+        self.repeat_from = Some(from).filter(|from| *from < in_time);
+        self.latest_start = Some(if now < in_time { in_time } else { latest });
+        self.wait_began = now;
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests;
