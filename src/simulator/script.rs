@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::connection::Connection;
-use super::server::{After, reply_head, write_reply};
+use super::reply::{After, Reply};
 
 /// How one chat call is answered.
 #[derive(Debug, Clone)]
@@ -110,36 +109,28 @@ pub(super) enum Played {
 }
 
 /// Plays a script in answer to one request. An error says that the peer left.
-pub(super) fn play(
-    script: &Script,
-    connection: &mut Connection,
-    request_id: &str,
-    pace: Duration,
-) -> io::Result<Played> {
+pub(super) fn play(script: &Script, reply: &mut Reply<'_>, pace: Duration) -> io::Result<Played> {
     match script {
         Script::Status {
             status,
             headers,
             body,
-        } => {
-            write_reply(connection, *status, headers, body, request_id)?;
-            Ok(Played::Done(After::KeepAlive))
-        }
-        Script::Steps(steps) => play_steps(steps, connection, request_id).map(Played::Done),
-        Script::Sse(bytes) => {
-            play_steps(&stream_steps(bytes, pace), connection, request_id).map(Played::Done)
-        }
+        } => reply.whole(*status, headers, body).map(Played::Done),
+        Script::Steps(steps) => play_steps(steps, reply).map(Played::Done),
+        Script::Sse(bytes) => play_steps(&stream_steps(bytes, pace), reply).map(Played::Done),
         Script::DefaultAfter(latency) => {
-            connection.pause(*latency)?;
+            reply.connection.pause(*latency)?;
             Ok(Played::Default)
         }
         Script::CloseBeforeHead => Ok(Played::Done(After::Close)),
         Script::HangBeforeHead => {
-            connection.hang();
+            reply.connection.hang();
             Ok(Played::Done(After::Close))
         }
         Script::GarbageHead => {
-            connection.write(b"\x16\x03\x01 this is no HTTP\r\n\r\n")?;
+            reply
+                .connection
+                .write(b"\x16\x03\x01 this is no HTTP\r\n\r\n")?;
             Ok(Played::Done(After::Close))
         }
     }
@@ -159,15 +150,15 @@ pub(super) fn chunk(bytes: &[u8]) -> Vec<u8> {
 /// The end of a chunked body.
 pub(super) const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
-fn play_steps(steps: &[Step], connection: &mut Connection, request_id: &str) -> io::Result<After> {
+fn play_steps(steps: &[Step], reply: &mut Reply<'_>) -> io::Result<After> {
     let mut framing = None;
     let mut ended = false;
     let mut sent = 0;
-    let mut send = |connection: &mut Connection, framing, bytes: &[u8]| {
+    let mut send = |reply: &mut Reply<'_>, framing, bytes: &[u8]| {
         sent += bytes.len();
         match framing {
-            Some(Framing::Chunked) => connection.write(&chunk(bytes)),
-            Some(Framing::Length(_) | Framing::UntilClose) | None => connection.write(bytes),
+            Some(Framing::Chunked) => reply.connection.write(&chunk(bytes)),
+            Some(Framing::Length(_) | Framing::UntilClose) | None => reply.connection.write(bytes),
         }
     };
     for step in steps {
@@ -184,23 +175,23 @@ fn play_steps(steps: &[Step], connection: &mut Connection, request_id: &str) -> 
                     Framing::Length(length) => ("content-length".to_owned(), length.to_string()),
                     Framing::UntilClose => ("connection".to_owned(), "close".to_owned()),
                 });
-                connection.write(reply_head(*status, &headers, request_id).as_bytes())?;
+                reply.head(*status, &headers)?;
             }
-            Step::Bytes(bytes) => send(connection, framing, bytes)?,
+            Step::Bytes(bytes) => send(reply, framing, bytes)?,
             Step::ByteByByte(bytes) => {
                 for byte in bytes {
-                    send(connection, framing, &[*byte])?;
+                    send(reply, framing, &[*byte])?;
                 }
             }
-            Step::Pause(pause) => connection.pause(*pause)?,
-            Step::WaitFor(gate) => connection.wait_for(gate)?,
+            Step::Pause(pause) => reply.connection.pause(*pause)?,
+            Step::WaitFor(gate) => reply.connection.wait_for(gate)?,
             Step::Hang | Step::KeepOpen => {
-                connection.hang();
+                reply.connection.hang();
                 return Ok(After::Close);
             }
             Step::CloseCleanly => {
                 if framing == Some(Framing::Chunked) {
-                    connection.write(LAST_CHUNK)?;
+                    reply.connection.write(LAST_CHUNK)?;
                 }
                 ended = true;
             }
