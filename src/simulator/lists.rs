@@ -1,9 +1,12 @@
-//! What the service lists: the control plane's models, page by page. Source: reference §1.3.
+//! What the service lists: the control plane's models, page by page, and the versions of the guardrails, which are the
+//! one thing of the inference plane that costs nothing to ask for. Source: reference §1.2, §1.3, and the SDK for the
+//! guardrails' shape.
 
 use std::io;
 
 use serde_json::{Value, json};
 
+use super::Recorded;
 use super::answer::{self, Vendor};
 use super::reply::{After, Reply};
 use super::script::{Played, play};
@@ -13,14 +16,18 @@ use super::state::Shared;
 const PAGE_MODELS: usize = 100;
 
 /// The control plane's list, page by page.
-pub(super) fn models(reply: &mut Reply<'_>, shared: &Shared, target: &str) -> io::Result<After> {
-    if let Some(script) = shared.control_script() {
+pub(super) fn models(
+    reply: &mut Reply<'_>,
+    shared: &Shared,
+    request: &Recorded,
+) -> io::Result<After> {
+    if let Some(script) = shared.control_script(request) {
         match play(&script, reply, shared.pace)? {
             Played::Done(after) => return Ok(after),
             Played::Default => {}
         }
     }
-    let query = target.split_once('?').map_or("", |(_, query)| query);
+    let (_, query) = request.target.split_once('?').unwrap_or_default();
     let asked = |name: &str| {
         let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
         pairs
@@ -50,6 +57,27 @@ pub(super) fn models(reply: &mut Reply<'_>, shared: &Shared, target: &str) -> io
     }
     let body = json!({ "items": page }).to_string();
     reply.whole(200, &headers, body)
+}
+
+/// The inference plane's list. It is there without a compartment: where the service wants one, nobody has recorded.
+pub(super) fn guardrail_versions(
+    reply: &mut Reply<'_>,
+    shared: &Shared,
+    request: &Recorded,
+) -> io::Result<After> {
+    if let Some(script) = shared.chosen(request) {
+        match play(&script, reply, shared.pace)? {
+            Played::Done(after) => return Ok(after),
+            Played::Default => {}
+        }
+    }
+    let version = json!({
+        "guardrailVersion": "1.0.0",
+        "state": "ACTIVE",
+        "description": "Simulated",
+        "timeActivated": "2026-05-26T00:00:00Z",
+    });
+    reply.whole(200, &[], json!({ "items": [version] }).to_string())
 }
 
 fn model_summary(model: &str) -> Value {

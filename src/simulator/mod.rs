@@ -2,12 +2,14 @@
 //!
 //! It is a second opinion on the proxy, so it shares no code with it: its own HTTP on std sockets, its own check of
 //! request signatures with the public keys of made accounts, its own strict schemas. Follows the OCI API 20231130:
-//! `POST /20231130/actions/chat` in the formats GENERIC, COHERE and COHEREV2, streamed or not, and `GET
-//! /20231130/models`, both on one port; anything else is 404.
+//! `POST /20231130/actions/chat` in the formats GENERIC, COHERE and COHEREV2, streamed or not, `GET /20231130/models`
+//! and `GET /20231130/guardrailVersions`, all on one port; anything else is 404.
 //!
 //! # What it answers
 //! Every request must be signed (else 401), well-formed (else 400) and for a model that it serves (else 404). Then a
-//! `Script` is played, if a test left one; otherwise the pretended model answers, the same to the same request:
+//! `Script` is played, if somebody left one: of a chat call the next of the queue, else the one that the `Chooser` picks,
+//! else the account's, else the default; of the list of models the chooser's, else that of `set_control`; of the
+//! guardrails' versions only the chooser's. Otherwise the pretended model answers, the same to the same request:
 //! - a text that depends on the question (greetings, code, Chinese, everything else), cut at `maxTokens`, a token being
 //!   a word or a Chinese character; `numGenerations` times; with `logProbs` if asked;
 //! - JSON for `responseFormat` JSON_OBJECT and JSON_SCHEMA, with the schema's properties filled in;
@@ -83,6 +85,10 @@ pub struct Simulator {
     address: SocketAddr,
     accepting: Option<JoinHandle<Vec<JoinHandle<()>>>>,
 }
+
+/// Picks how a request is answered; `None`: as without it. It sees who asks in `Recorded::account`, and for what in
+/// `Recorded::target`. It is asked on the thread of the request's connection, and several may ask it at once.
+pub type Chooser = Arc<dyn Fn(&Recorded) -> Option<Script> + Send + Sync>;
 
 /// How to start a simulator. `Default`: no accounts, a Grok, a Llama, a Gemini and a gpt-oss, no pace, a free port, and
 /// nothing that only some have seen.
@@ -217,7 +223,7 @@ impl Simulator {
         self.shared.enqueue(script);
     }
 
-    /// What a chat call gets when the queue is empty; `None`: the pretended model's answer.
+    /// What a chat call gets for which no stronger script is left; `None`: the pretended model's answer.
     pub fn set_default(&self, script: Option<Script>) {
         self.shared.set_default(script);
     }
@@ -230,6 +236,14 @@ impl Simulator {
     /// What every request for the list of models gets, if its signature is good; `None`: the list.
     pub fn set_control(&self, script: Option<Script>) {
         self.shared.set_control(script);
+    }
+
+    /// Who picks the script of a request, for what no list of scripts can say: an account that fails now and then, and at
+    /// every endpoint. It is asked for each request with a good signature for a chat (if it is a good one too, and the
+    /// queue is empty), for the list of models and for the guardrails' versions, and is stronger than `set_for_account`,
+    /// `set_default` and `set_control`; `None`: nobody.
+    pub fn set_chooser(&self, chooser: Option<Chooser>) {
+        self.shared.set_chooser(chooser);
     }
 
     /// Waits until `what` is true, at most `timeout`, and says whether it is. It is asked at every change in the

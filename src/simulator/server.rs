@@ -28,6 +28,7 @@ use super::verify::Signed;
 
 const CHAT: &str = "/20231130/actions/chat";
 const MODELS: &str = "/20231130/models";
+const GUARDRAIL_VERSIONS: &str = "/20231130/guardrailVersions";
 /// What a thread needs for JSON of serde_json's greatest depth, in a build without optimisation.
 const STACK_BYTES: usize = 1024 * 1024;
 /// After a failed `accept`, such as one for lack of file descriptors.
@@ -40,6 +41,7 @@ const RFC_3339_MILLIS: &[BorrowedFormatItem<'_>] =
 enum Endpoint {
     Chat,
     Models,
+    GuardrailVersions,
 }
 
 impl Endpoint {
@@ -47,6 +49,7 @@ impl Endpoint {
         match (method, path) {
             ("POST", CHAT) => Some(Self::Chat),
             ("GET", MODELS) => Some(Self::Models),
+            ("GET", GUARDRAIL_VERSIONS) => Some(Self::GuardrailVersions),
             _ => None,
         }
     }
@@ -155,7 +158,10 @@ fn answer(connection: &mut Connection, shared: &Shared, request: Request) -> io:
             reply.refuse(401, "NotAuthenticated", why)
         }
         (Some(Endpoint::Chat), Ok(())) => chat(&mut reply, shared, &recorded),
-        (Some(Endpoint::Models), Ok(())) => lists::models(&mut reply, shared, &recorded.target),
+        (Some(Endpoint::Models), Ok(())) => lists::models(&mut reply, shared, &recorded),
+        (Some(Endpoint::GuardrailVersions), Ok(())) => {
+            lists::guardrail_versions(&mut reply, shared, &recorded)
+        }
     }
 }
 
@@ -172,8 +178,7 @@ fn chat(reply: &mut Reply<'_>, shared: &Shared, request: &Recorded) -> io::Resul
         log::debug!("simulator: 400: {problem:?}");
         return reply.refuse(400, problem.code, &problem.message);
     }
-    let account = request.account.as_deref().unwrap_or_default();
-    if let Some(script) = shared.next_script(account) {
+    if let Some(script) = shared.next_script(request) {
         match play(&script, reply, shared.pace)? {
             Played::Done(after) => return Ok(after),
             Played::Default => {}

@@ -9,7 +9,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::script::Script;
 use super::verify::Keyring;
-use super::{Options, Recorded};
+use super::{Chooser, Options, Recorded};
 
 /// Connections at once; a further one is closed at once.
 pub(super) const MAX_CONNECTIONS: usize = 4096;
@@ -44,6 +44,7 @@ struct State {
     recorded_bytes: usize,
     total_requests: u64,
     queued: VecDeque<Script>,
+    chooser: Option<Chooser>,
     default: Option<Script>,
     by_account: HashMap<String, Script>,
     control: Option<Script>,
@@ -120,22 +121,27 @@ impl Shared {
         });
     }
 
-    /// The script for a chat call of this account, if there is one.
-    pub(super) fn next_script(&self, account: &str) -> Option<Script> {
-        self.change(|state| {
-            let next = state.queued.pop_front();
-            next.or_else(|| {
-                state
-                    .by_account
-                    .get(account)
-                    .or(state.default.as_ref())
-                    .cloned()
-            })
+    /// The script for a chat call, if there is one.
+    pub(super) fn next_script(&self, request: &Recorded) -> Option<Script> {
+        let queued = self.change(|state| state.queued.pop_front());
+        queued.or_else(|| self.chosen(request)).or_else(|| {
+            let account = request.account.as_deref().unwrap_or_default();
+            let state = self.state.lock();
+            let its = state.by_account.get(account);
+            its.or(state.default.as_ref()).cloned()
         })
     }
 
-    pub(super) fn control_script(&self) -> Option<Script> {
-        self.state.lock().control.clone()
+    /// The script for a request for the list of models, if there is one.
+    pub(super) fn control_script(&self, request: &Recorded) -> Option<Script> {
+        let chosen = self.chosen(request);
+        chosen.or_else(|| self.state.lock().control.clone())
+    }
+
+    /// What the chooser says, if there is one. It is asked without the lock: it may ask the simulator.
+    pub(super) fn chosen(&self, request: &Recorded) -> Option<Script> {
+        let chooser = self.state.lock().chooser.clone();
+        chooser.and_then(|chooser| chooser(request))
     }
 
     pub(super) fn enqueue(&self, script: Script) {
@@ -161,6 +167,10 @@ impl Shared {
 
     pub(super) fn set_control(&self, script: Option<Script>) {
         self.change(|state| state.control = script);
+    }
+
+    pub(super) fn set_chooser(&self, chooser: Option<Chooser>) {
+        self.change(|state| state.chooser = chooser);
     }
 
     pub(super) fn recorded(&self) -> Vec<Recorded> {

@@ -15,6 +15,7 @@ use super::*;
 use client::{Client, Reply, signed};
 
 mod client;
+mod fleet;
 mod formats;
 
 const KEY: &str = include_str!("../../tests/fixtures/signing/TEST-KEY-throwaway-pkcs1.pem");
