@@ -49,6 +49,7 @@
 mod account;
 mod answer;
 mod connection;
+mod ending;
 mod failures;
 mod lists;
 mod prose;
@@ -214,6 +215,22 @@ impl Simulator {
     /// once while it waits, and otherwise with the next write.
     pub fn active_calls(&self) -> usize {
         self.shared.active_calls()
+    }
+
+    /// The most chat calls that were being answered at once since the start. A call begins to count as in `active_calls`,
+    /// and stops before that: just before the write that tells the end of its answer, so that a peer whose next call
+    /// comes as soon as it has read the end never counts twice. That write is the whole answer, or the first event with a
+    /// finish reason, the usage or an error; with `Step`s also a head of an error, and at the latest the last step that
+    /// writes, so that a script which is to be counted waits before it. The one reading that is too high: a call whose
+    /// client hung up counts until that is noticed, which takes a moment.
+    pub fn peak_calls(&self) -> usize {
+        self.shared.peak_calls()
+    }
+
+    /// The same of one account alone. A call counts from when the account is known from its signature, which is a moment
+    /// after `active_calls` counts it, and before it is among the `requests`.
+    pub fn peak_calls_of(&self, account: &str) -> usize {
+        self.shared.peak_calls_of(account)
     }
 
     /// Adds a script to the queue: each is used for one chat call, in order, whatever its account. Only calls with a

@@ -26,7 +26,7 @@ pub(super) struct Reply<'a> {
     /// `opc-request-id`.
     id: String,
     /// If it is a chat call; it is over when this is dropped.
-    _call: Option<ActiveCall<'a>>,
+    call: Option<ActiveCall<'a>>,
 }
 
 impl<'a> Reply<'a> {
@@ -38,7 +38,15 @@ impl<'a> Reply<'a> {
         Self {
             connection,
             id,
-            _call: call,
+            call,
+        }
+    }
+
+    /// To be said before the last write, or before one with which the peer may be done already: its next call can begin
+    /// before this one is over, and both together would be one too many.
+    pub(super) fn is_about_to_end(&mut self) {
+        if let Some(call) = &mut self.call {
+            call.stop_counting();
         }
     }
 
@@ -65,6 +73,7 @@ impl<'a> Reply<'a> {
         headers.push(("content-length".to_owned(), body.len().to_string()));
         let mut bytes = self.head_text(status, &headers).into_bytes();
         bytes.extend(body);
+        self.is_about_to_end();
         self.connection.write(&bytes)?;
         Ok(After::KeepAlive)
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::ending::Ending;
 use super::reply::{After, Reply};
 
 /// How one chat call is answered.
@@ -101,6 +102,22 @@ impl Script {
     }
 }
 
+impl Step {
+    /// Whether it writes something of the answer itself.
+    fn writes(&self) -> bool {
+        match self {
+            Self::Head { .. } => true,
+            Self::Bytes(bytes) | Self::ByteByByte(bytes) => !bytes.is_empty(),
+            Self::Pause(_)
+            | Self::WaitFor(_)
+            | Self::Hang
+            | Self::CloseCleanly
+            | Self::KeepOpen
+            | Self::Cut => false,
+        }
+    }
+}
+
 /// What `play` left to do.
 pub(super) enum Played {
     Done(After),
@@ -128,6 +145,7 @@ pub(super) fn play(script: &Script, reply: &mut Reply<'_>, pace: Duration) -> io
             Ok(Played::Done(After::Close))
         }
         Script::GarbageHead => {
+            reply.is_about_to_end();
             reply
                 .connection
                 .write(b"\x16\x03\x01 this is no HTTP\r\n\r\n")?;
@@ -161,7 +179,12 @@ fn play_steps(steps: &[Step], reply: &mut Reply<'_>) -> io::Result<After> {
             Some(Framing::Length(_) | Framing::UntilClose) | None => reply.connection.write(bytes),
         }
     };
-    for step in steps {
+    let mut ending = Ending::default();
+    let last_write = steps.iter().rposition(Step::writes);
+    for (number, step) in steps.iter().enumerate() {
+        if ending.comes_with_step(step) || last_write == Some(number) {
+            reply.is_about_to_end();
+        }
         match step {
             Step::Head {
                 status,

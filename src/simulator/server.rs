@@ -16,6 +16,7 @@ use time::macros::format_description;
 use super::Recorded;
 use super::answer;
 use super::connection::{Connection, Incoming, Request, find};
+use super::ending::Ending;
 use super::failures::{Failure, told};
 use super::lists;
 use super::quirks;
@@ -128,7 +129,7 @@ fn answer(connection: &mut Connection, shared: &Shared, request: Request) -> io:
     let id = request_id(&request);
     let path = request.target.split('?').next().unwrap_or_default();
     let endpoint = Endpoint::of(&request.method, path);
-    let call = (endpoint == Some(Endpoint::Chat)).then(|| shared.begin_call());
+    let mut call = (endpoint == Some(Endpoint::Chat)).then(|| shared.begin_call());
     let signed = Signed {
         method: &request.method,
         target: &request.target,
@@ -145,6 +146,9 @@ fn answer(connection: &mut Connection, shared: &Shared, request: Request) -> io:
         refusal: finding.verdict.clone().err(),
         when: Instant::now(),
     };
+    if let (Some(call), Some(account)) = (&mut call, &recorded.account) {
+        call.is_of(account);
+    }
     shared.record(recorded.clone());
     let mut reply = Reply::new(connection, id, call);
     match (endpoint, finding.verdict) {
@@ -231,8 +235,12 @@ fn default_answer(
     if is_broken {
         events = told::before_break(events);
     }
-    for event in events {
+    let (mut ending, last) = (Ending::default(), events.len());
+    for (number, event) in (1..).zip(events) {
         reply.connection.pause(shared.pace)?;
+        if ending.comes_with(event.as_bytes()) || number == last {
+            reply.is_about_to_end();
+        }
         reply.connection.write(&chunk(event.as_bytes()))?;
     }
     if is_broken {

@@ -39,7 +39,10 @@ struct State {
     generation: u64,
     connections: HashMap<u64, TcpStream>,
     accepted: u64,
-    active_calls: usize,
+    calls: Tally,
+    /// Those whose answers are not about to end.
+    counted: Tally,
+    counted_of: HashMap<String, Tally>,
     recorded: VecDeque<Recorded>,
     recorded_bytes: usize,
     total_requests: u64,
@@ -50,8 +53,20 @@ struct State {
     control: Option<Script>,
 }
 
+/// How many there are, and how many there were at most.
+#[derive(Debug, Default, Clone, Copy)]
+struct Tally {
+    now: usize,
+    peak: usize,
+}
+
 /// A chat call being answered; over when it is dropped.
-pub(super) struct ActiveCall<'a>(&'a Shared);
+pub(super) struct ActiveCall<'a> {
+    shared: &'a Shared,
+    account: Option<String>,
+    /// For the peaks.
+    is_counted: bool,
+}
 
 /// A connection in the register; out of it when this is dropped.
 pub(super) struct Registered<'a> {
@@ -103,8 +118,15 @@ impl Shared {
     }
 
     pub(super) fn begin_call(&self) -> ActiveCall<'_> {
-        self.change(|state| state.active_calls += 1);
-        ActiveCall(self)
+        self.change(|state| {
+            state.calls.add();
+            state.counted.add();
+        });
+        ActiveCall {
+            shared: self,
+            account: None,
+            is_counted: true,
+        }
     }
 
     pub(super) fn record(&self, request: Recorded) {
@@ -186,7 +208,16 @@ impl Shared {
     }
 
     pub(super) fn active_calls(&self) -> usize {
-        self.state.lock().active_calls
+        self.state.lock().calls.now
+    }
+
+    pub(super) fn peak_calls(&self) -> usize {
+        self.state.lock().counted.peak
+    }
+
+    pub(super) fn peak_calls_of(&self, account: &str) -> usize {
+        let state = self.state.lock();
+        state.counted_of.get(account).map_or(0, |tally| tally.peak)
     }
 
     pub(super) fn is_stopping(&self) -> bool {
@@ -225,9 +256,47 @@ impl Shared {
     }
 }
 
+impl Tally {
+    fn add(&mut self) {
+        self.now += 1;
+        self.peak = self.peak.max(self.now);
+    }
+
+    fn remove(&mut self) {
+        self.now = self.now.saturating_sub(1);
+    }
+}
+
+impl ActiveCall<'_> {
+    /// Counts it as a call of this account too.
+    pub(super) fn is_of(&mut self, account: &str) {
+        if self.is_counted && self.account.is_none() {
+            let id = account.to_owned();
+            let count = |state: &mut State| state.counted_of.entry(id).or_default().add();
+            self.shared.change(count);
+            self.account = Some(account.to_owned());
+        }
+    }
+
+    /// Its answer is about to end, and the peer may begin its next call before this one is over: from here on it does
+    /// not count for the peaks.
+    pub(super) fn stop_counting(&mut self) {
+        if std::mem::take(&mut self.is_counted) {
+            self.shared.change(|state| {
+                state.counted.remove();
+                let account = self.account.as_ref();
+                if let Some(tally) = account.and_then(|id| state.counted_of.get_mut(id)) {
+                    tally.remove();
+                }
+            });
+        }
+    }
+}
+
 impl Drop for ActiveCall<'_> {
     fn drop(&mut self) {
-        self.0.change(|state| state.active_calls -= 1);
+        self.stop_counting();
+        self.shared.change(|state| state.calls.remove());
     }
 }
 

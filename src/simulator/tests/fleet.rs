@@ -92,3 +92,163 @@ fn a_chooser_comes_after_the_queue_and_before_the_other_scripts() {
     simulator.set_chooser(None);
     assert_eq!(client.chat(&stream_request()).status, 500);
 }
+
+const FINISH: &[u8] = b"data: {\"message\":{\"role\":\"ASSISTANT\"},\"finishReason\":\"stop\"}\n\n";
+
+/// Begins a chat call that a script holds, and leaves it there.
+fn held(simulator: &Simulator, steps: Vec<Step>) -> Client {
+    let active = simulator.active_calls();
+    simulator.enqueue(Script::Steps(steps));
+    let mut client = Client::connect(simulator);
+    let body = stream_request().to_string();
+    client.send_signed("POST", "/20231130/actions/chat", Some(&body));
+    assert!(simulator.wait_for(|simulator| simulator.active_calls() > active, DEADLINE));
+    client
+}
+
+#[test]
+fn the_peaks_are_the_most_calls_at_once_in_all_and_of_an_account() {
+    let simulator = start();
+    let gate = Gate::new();
+    let peaks = |simulator: &Simulator| (simulator.peak_calls(), simulator.peak_calls_of("one"));
+    assert_eq!(
+        (peaks(&simulator), simulator.peak_calls_of("no")),
+        ((0, 0), 0)
+    );
+    let steps = || {
+        let text = Step::Bytes(b"data: {}\n\n".to_vec());
+        let finish = Step::Bytes(FINISH.to_vec());
+        let wait = Step::WaitFor(gate.clone());
+        vec![
+            head(Framing::Chunked),
+            text,
+            wait,
+            finish,
+            Step::CloseCleanly,
+        ]
+    };
+    let mut clients: Vec<_> = (0..3).map(|_| held(&simulator, steps())).collect();
+    assert!(simulator.wait_for(|simulator| peaks(simulator) == (3, 3), DEADLINE));
+    gate.open();
+    assert!(clients.iter_mut().all(|client| client.read().complete));
+    assert!(simulator.wait_for(|simulator| simulator.active_calls() == 0, DEADLINE));
+
+    let mut client = Client::connect(&simulator);
+    for _ in 0..4 {
+        client.chat(&stream_request());
+        client.get(MODELS);
+    }
+    assert_eq!(
+        (peaks(&simulator), simulator.peak_calls_of("two")),
+        ((3, 3), 0)
+    );
+}
+
+#[test]
+fn a_call_whose_end_was_read_counts_for_no_peak_even_if_it_is_not_over() {
+    let wait = || Step::WaitFor(Gate::new());
+    let bytes = |bytes: &[u8]| Step::Bytes(bytes.to_vec());
+    let error = Step::Head {
+        status: 500,
+        content_type: "application/json".to_owned(),
+        framing: Framing::Length(2),
+    };
+    let (half, rest) = FINISH.split_at(FINISH.len() - 12);
+    // What they do, and what the client has read of it when its next call begins.
+    let scripts: [(&[u8], Vec<Step>); 6] = [
+        (
+            b"\"stop\"}\n\n\r\n",
+            vec![
+                head(Framing::Chunked),
+                bytes(FINISH),
+                wait(),
+                bytes(b"data: [DONE]\n\n"),
+            ],
+        ),
+        (
+            b"\"stop\"}\n\n\r\n",
+            vec![
+                head(Framing::Chunked),
+                bytes(half),
+                bytes(rest),
+                wait(),
+                bytes(b"more"),
+            ],
+        ),
+        (
+            b"no end\n\n\r\n",
+            vec![
+                head(Framing::Chunked),
+                bytes(b"data: no end\n\n"),
+                wait(),
+                Step::CloseCleanly,
+            ],
+        ),
+        (
+            b"{}",
+            vec![
+                head(Framing::Length(2)),
+                Step::ByteByByte(b"{}".to_vec()),
+                Step::KeepOpen,
+            ],
+        ),
+        (b"\r\n\r\n", vec![error, wait(), bytes(b"{}")]),
+        (b"garbage", vec![bytes(b"garbage"), wait(), bytes(b"more")]),
+    ];
+    for (end, steps) in scripts {
+        let name = format!("{steps:?}");
+        let simulator = start();
+        let mut first = held(&simulator, steps);
+        let mut read = Vec::new();
+        while !read.ends_with(end) {
+            let mut byte = [0; 1];
+            first.stream.read_exact(&mut byte).unwrap();
+            read.extend(byte);
+        }
+        let mut second = Client::connect(&simulator);
+        assert_eq!(second.chat(&stream_request()).status, 200);
+        assert_eq!(
+            (simulator.peak_calls(), simulator.peak_calls_of("one")),
+            (1, 1),
+            "{name}"
+        );
+        assert!(
+            simulator.wait_for(|simulator| simulator.active_calls() == 1, DEADLINE),
+            "the first is not over: {name}"
+        );
+    }
+}
+
+/// Asks for a stream and reads it up to its usage, behind which only its proper end comes.
+fn read_usage(client: &mut Client) -> Reply {
+    let body = stream_request().to_string();
+    client.send_signed("POST", "/20231130/actions/chat", Some(&body));
+    let mut reply = client.read_head();
+    while !reply.text().contains("\"usage\"") {
+        assert_eq!(client.read_chunk(&mut reply), Some(true));
+    }
+    reply
+}
+
+#[test]
+fn the_peaks_never_count_a_client_twice_whose_next_call_comes_behind_the_usage() {
+    const CLIENTS: usize = 3;
+    let simulator = start();
+    thread::scope(|scope| {
+        for _ in 0..CLIENTS {
+            scope.spawn(|| {
+                let (mut one, mut other) =
+                    (Client::connect(&simulator), Client::connect(&simulator));
+                for _ in 0..20 {
+                    let mut reply = read_usage(&mut one);
+                    let mut next = read_usage(&mut other);
+                    assert_eq!(one.read_chunk(&mut reply), Some(false));
+                    assert_eq!(other.read_chunk(&mut next), Some(false));
+                }
+            });
+        }
+    });
+    let peak = simulator.peak_calls();
+    assert!((1..=CLIENTS).contains(&peak), "{peak}");
+    assert!(simulator.peak_calls_of("one") <= peak);
+}
