@@ -1,18 +1,30 @@
-//! Prepares `-demo`: a simulator of OCI with a made account, and a configuration that points at it, in a temporary
-//! directory of the user's own that goes away in the end. Knows neither the proxy nor how it is started; prints nothing.
-//! Follows spec §1 and the configuration format of spec §2.
+//! Prepares `-demo`: a simulator of OCI with made accounts, and a configuration that points at it, in a temporary
+//! directory of the user's own that goes away in the end. What the accounts suffer is `troubles`' business. Knows
+//! neither the proxy nor how it is started; prints nothing. Follows spec §1 and the configuration format of spec §2.
 
+mod troubles;
+
+use std::collections::HashMap;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use ring::rand::{SecureRandom, SystemRandom};
 
-use crate::simulator::{Account, Options, Simulator};
+use crate::simulator::{Account, Chooser, Options, Simulator};
+use troubles::{Asked, DYING, THROTTLED};
 
-/// Accounts of the demo.
-const DEMO_ACCOUNTS: usize = 1;
+/// Accounts of the demo; their ids are `DEMO_1` and so on.
+const DEMO_ACCOUNTS: usize = 3;
+/// Region, weight and `max_concurrency` of each. The regions are names only: the endpoint is the simulator.
+const DEMO_SEATS: [(&str, u32, u32); DEMO_ACCOUNTS] = [
+    ("us-chicago-1", 3, 50),
+    ("us-phoenix-1", 2, 30),
+    ("eu-frankfurt-1", 1, 20),
+];
 /// Pause between two words of a streamed answer: about as fast as one reads.
 const DEMO_PACE: Duration = Duration::from_millis(45);
 /// Clients' names for the models, and OCI's: one of each family that answers in its own way.
@@ -26,11 +38,13 @@ const DEMO_MODELS: [(&str, &str); 8] = [
     ("command-a-reasoning", "cohere.command-a-reasoning-08-2025"),
     ("command-a-vision", "cohere.command-a-vision-07-2025"),
 ];
-const CONFIG_FILE: &str = "config.conf";
+const CONFIG_FILE: &str = "multi_config.conf";
+/// How the path of a chat call ends at the simulator.
+const CHAT: &str = "/actions/chat";
 
 /// A prepared demo. Dropping it stops the simulator and removes the directory.
 pub(crate) struct Demo {
-    /// The single-account configuration.
+    /// The multi-account configuration.
     config_path: PathBuf,
     /// The clients' bearer key: 32 hex digits.
     api_key: String,
@@ -57,6 +71,7 @@ pub(crate) fn prepare() -> io::Result<Demo> {
         strict: true,
         ..Options::default()
     })?;
+    simulator.set_chooser(Some(chooser(Instant::now())));
     let directory = PrivateDirectory::create()?;
     let api_key = random_hex()?;
     for account in &accounts {
@@ -65,13 +80,10 @@ pub(crate) fn prepare() -> io::Result<Demo> {
             &account.private_key_pem,
         )?;
     }
-    let first = accounts
-        .first()
-        .ok_or_else(|| io::Error::other("the demo has no account"))?;
     let config_path = directory.0.join(CONFIG_FILE);
     write_private(
         &config_path,
-        &config(first, &simulator.endpoint(), &api_key),
+        &config(&accounts, &simulator.endpoint(), &api_key),
     )?;
     Ok(Demo {
         config_path,
@@ -86,7 +98,7 @@ impl Demo {
         &self.config_path
     }
 
-    /// What to show: how to see errors, the key, and three commands to paste. `base_url` is the proxy's, with or without `/v1`.
+    /// What to show: what the accounts do, how to see errors, the key, and four commands to paste. `base_url` is the proxy's, with or without `/v1`.
     pub(crate) fn banner(&self, base_url: &str) -> String {
         let base = base_url.trim_end_matches('/');
         let base = base.strip_suffix("/v1").unwrap_or(base);
@@ -97,6 +109,8 @@ impl Demo {
             format!("{base}/v1/chat/completions {header} -H 'Content-Type: application/json'");
         format!(
             "This is a demo: the answers come from a simulator of OCI on this machine, no account is needed.\n\
+             There are three made accounts, of which {THROTTLED} throttles and {DYING} dies now and then: the last command \
+             shows how they are.\n\
              To see errors, ask a model to \"simulate throttling\" (or \"a long prompt\", \"a filter\", \"a fault\", \
              \"a broken stream\").\n\
              API key: {key}\n\
@@ -104,7 +118,8 @@ impl Demo {
              curl {base}/v1/models {header}\n\
              curl {chat} -d '{{\"model\":\"{grok}\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hello!\"}}]}}'\n\
              curl -N {chat} -d '{{\"model\":\"{llama}\",\"stream\":true,\"messages\":[{{\"role\":\"user\",\
-             \"content\":\"Why is the sky blue?\"}}]}}'\n"
+             \"content\":\"Why is the sky blue?\"}}]}}'\n\
+             curl {base}/stats/accounts\n"
         )
     }
 }
@@ -121,29 +136,60 @@ fn key_file(account: &Account) -> String {
     format!("{}.pem", account.id)
 }
 
-fn config(account: &Account, endpoint: &str, api_key: &str) -> String {
-    let Account {
-        user,
-        fingerprint,
-        tenancy,
-        ..
-    } = account;
-    let key_file = key_file(account);
+/// Answers as `troubles` has it. The chat calls of each account are counted, of which there are no others than the made
+/// ones: those alone can sign.
+fn chooser(start: Instant) -> Chooser {
+    let calls = Mutex::new(HashMap::<String, u64>::new());
+    Arc::new(move |request| {
+        let account = request.account.as_deref()?;
+        let asked = if request.target.ends_with(CHAT) {
+            let mut calls = calls.lock();
+            let number = calls.entry(account.to_owned()).or_default();
+            *number += 1;
+            Asked::Chat(*number)
+        } else {
+            Asked::List
+        };
+        troubles::trouble(account, asked, start.elapsed())
+    })
+}
+
+fn config(accounts: &[Account], endpoint: &str, api_key: &str) -> String {
     let mut config = format!(
         "# Made by ociai-proxy -demo, and removed when it ends.\n\
-         [DEFAULT]\n\
-         user = {user}\n\
-         fingerprint = {fingerprint}\n\
-         key_file = {key_file}\n\
-         tenancy = {tenancy}\n\
-         region = us-chicago-1\n\
-         endpoint = {endpoint}\n\
          api_key = {api_key}\n\
+         \n\
+         [GLOBAL]\n\
+         health_check_interval = 5s\n\
          \n\
          [MODELS]\n"
     );
     for (name, model) in DEMO_MODELS {
         config += &format!("{name} = {model}\n");
+    }
+    config += "\n[CIRCUIT_BREAKER]\nreset_timeout = 10s\n";
+    for ((account, seat), number) in accounts.iter().zip(DEMO_SEATS).zip(1..) {
+        let (region, weight, max_concurrency) = seat;
+        let Account {
+            id,
+            user,
+            fingerprint,
+            tenancy,
+            ..
+        } = account;
+        let key_file = key_file(account);
+        config += &format!(
+            "\n[ACCOUNT_{number}]\n\
+             id = {id}\n\
+             user = {user}\n\
+             fingerprint = {fingerprint}\n\
+             key_file = {key_file}\n\
+             tenancy = {tenancy}\n\
+             region = {region}\n\
+             endpoint = {endpoint}\n\
+             weight = {weight}\n\
+             max_concurrency = {max_concurrency}\n"
+        );
     }
     config
 }
@@ -190,47 +236,4 @@ fn write_private(path: &Path, text: &str) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may fail")]
-
-    use super::*;
-
-    #[test]
-    fn a_demo_has_private_files_a_simulator_and_a_banner_and_cleans_up() {
-        let demo = prepare().unwrap();
-        let config = fs::read_to_string(demo.config_path()).unwrap();
-        assert!(config.contains(&format!("endpoint = {}\n", demo._simulator.endpoint())));
-        assert!(config.contains(&format!("api_key = {}\n", demo.api_key)));
-        assert!(config.contains("gpt-oss-120b = openai.gpt-oss-120b\ngpt-5.6 = openai.gpt-5.6\n"));
-        assert!(config.ends_with("command-a-vision = cohere.command-a-vision-07-2025\n"));
-        assert_eq!(demo.api_key.len(), 32);
-        let directory = demo.config_path().parent().unwrap().to_owned();
-        let pem = fs::read_to_string(directory.join("DEMO_1.pem")).unwrap();
-        let account = Account::from_pem("x", &pem).unwrap();
-        assert!(config.contains(&format!("fingerprint = {}\n", account.fingerprint)));
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-            assert_eq!(mode(&directory), 0o700);
-            assert_eq!(mode(demo.config_path()), 0o600);
-            assert_eq!(mode(&directory.join("DEMO_1.pem")), 0o600);
-        }
-        let banner = demo.banner("http://127.0.0.1:8080/v1/");
-        assert_eq!(
-            banner
-                .lines()
-                .filter(|line| line.starts_with("curl "))
-                .count(),
-            3,
-            "{banner}"
-        );
-        assert!(
-            banner.contains("curl -N http://127.0.0.1:8080/v1/chat/completions -H"),
-            "{banner}"
-        );
-        assert!(banner.contains("\"simulate throttling\""), "{banner}");
-        drop(demo);
-        assert!(!directory.exists());
-    }
-}
+mod tests;

@@ -109,7 +109,7 @@ fn run_demo(cli: Cli, started: Instant) -> Result<(), Vec<String>> {
         demo::prepare().map_err(|error| vec![format!("the demo cannot be prepared: {error}")])?;
     let source = Source {
         path: demo.config_path().to_owned(),
-        mode: Mode::Single,
+        mode: Mode::Multi,
     };
     let server = Server::start(source, &cli.host, cli.port, started)?;
     print(&demo.banner(&format!("http://localhost:{}", server.port())));
