@@ -65,7 +65,7 @@ fn demo(home: TempDir) -> (Proxy, String, Vec<String>) {
         banner += &line;
         banner.push('\n');
         commands.extend(line.starts_with("curl ").then_some(line));
-        if commands.len() == 3 {
+        if commands.len() == 4 {
             break;
         }
     }
@@ -73,7 +73,7 @@ fn demo(home: TempDir) -> (Proxy, String, Vec<String>) {
 }
 
 #[test]
-fn the_demo_prints_three_commands_that_work_and_leaves_nothing_behind() {
+fn the_demo_prints_commands_that_work_and_leaves_nothing_behind() {
     let (mut proxy, banner, commands) = demo(TempDir::new());
     let key = banner
         .lines()
@@ -81,10 +81,14 @@ fn the_demo_prints_three_commands_that_work_and_leaves_nothing_behind() {
         .unwrap()
         .to_owned();
     assert!(
-        key.len() == 32 && commands.iter().all(|command| command.contains(&key)),
+        key.len() == 32
+            && commands
+                .iter()
+                .take(3)
+                .all(|command| command.contains(&key)),
         "{banner}"
     );
-    let [models, whole, streamed] = commands
+    let [models, whole, streamed, accounts] = commands
         .iter()
         .map(|command| curl(command))
         .collect::<Vec<_>>()
@@ -100,6 +104,7 @@ fn the_demo_prints_three_commands_that_work_and_leaves_nothing_behind() {
         whole.text()
     );
     assert!(streamed.chunks().len() > 3);
+    assert_eq!(accounts.json()["accounts"].as_array().unwrap().len(), 3);
     assert!(fs::read_dir(proxy.dir.path()).unwrap().count() > 0);
     proxy.signal("TERM");
     assert_eq!(proxy.wait_for_exit().code(), Some(0));
