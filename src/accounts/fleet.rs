@@ -266,13 +266,7 @@ impl Fleet {
             return Ok(());
         }
         // Of no model in particular.
-        let returns = self
-            .seats
-            .iter()
-            .filter_map(|seat| seat.returns_at("", now));
-        Err(NoAccount {
-            returns_at: returns.min(),
-        })
+        Err(self.nobody("", now))
     }
 
     pub(crate) fn view(&self, now: Instant) -> FleetView {
@@ -288,6 +282,15 @@ impl Fleet {
     /// Requests that wait for a slot.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.len()
+    }
+
+    /// A fleet of one has tried the only account there is: what that has said is all there is to say.
+    fn nobody(&self, model: &str, now: Instant) -> NoAccount {
+        let returns = self.seats.iter();
+        let returns = returns.filter_map(|seat| seat.returns_at(model, now));
+        NoAccount {
+            returns_at: returns.min().filter(|_| self.alone.is_none()),
+        }
     }
 
     fn seat(&mut self, number: SeatNumber) -> Option<&mut Seat> {
@@ -308,13 +311,7 @@ impl Fleet {
         let tries = |seat: &Seat| ask.tried.repeatable(seat.number()).filter(|_| admits(seat));
         let least = self.seats.iter().filter_map(tries).min();
         let (Some(from), Some(least)) = (ask.repeat_from, least) else {
-            let returns = self
-                .seats
-                .iter()
-                .filter_map(|seat| seat.returns_at(&ask.model, now));
-            return Pick::Never(NoAccount {
-                returns_at: returns.min(),
-            });
+            return Pick::Never(self.nobody(&ask.model, now));
         };
         if now < from {
             return Pick::Wait;

@@ -48,11 +48,14 @@ pub(crate) struct Failed {
 /// The client's stream, once there is one; the hook writes heartbeats into it while the worker waits upstream.
 type Output = Rc<RefCell<Option<EventStream>>>;
 
+/// `accepted` is called when the answer is there and before the client has any of it: what the request has taught is known
+/// when the client's next one comes.
 pub(crate) fn run(
     job: &Job,
     exchange: Exchange,
     lease: Lease<'_>,
     limits: &CallLimits,
+    accepted: impl FnOnce(),
 ) -> Result<Finished, Failed> {
     let started = Instant::now();
     let output = Output::default();
@@ -62,7 +65,13 @@ pub(crate) fn run(
         .call(&job.serving, &job.request, limits, hook);
     match answer {
         Err(error) => Err(give_up(exchange, lease, error)),
-        Ok(Answer::Whole(whole)) => answer_whole(job, exchange, lease, whole, started),
+        Ok(Answer::Whole(whole)) => {
+            let accepted = || {
+                accepted();
+                started.elapsed()
+            };
+            answer_whole(job, exchange, lease, whole, accepted)
+        }
         Ok(Answer::Stream(stream)) if job.wants_stream => {
             let translator =
                 StreamTranslator::new(job.meta.clone(), job.include_usage, job.choices);
@@ -75,7 +84,7 @@ pub(crate) fn run(
                 latency: started.elapsed(),
                 translator,
             };
-            pump.run(exchange)
+            pump.run(exchange, accepted)
         }
         Ok(Answer::Stream(_)) => {
             let why = "OCI streamed an answer that was asked for whole".to_owned();
@@ -141,7 +150,7 @@ fn answer_whole(
     exchange: Exchange,
     lease: Lease<'_>,
     whole: WholeAnswer,
-    started: Instant,
+    accepted: impl FnOnce() -> Duration,
 ) -> Result<Finished, Failed> {
     let headers = upstream_headers(lease.account(), job, whole.opc_request_id.as_deref());
     let encoded = translate::completion(whole.result, &job.meta).and_then(|completion| {
@@ -152,7 +161,7 @@ fn answer_whole(
         Ok(encoded) => encoded,
         Err(error) => return Err(give_up(exchange, lease, error)),
     };
-    let latency = started.elapsed();
+    let latency = accepted();
     lease.settle(Ending::Success { latency }, None);
     let mut finished = Finished {
         status: 200,
@@ -215,7 +224,7 @@ enum Step {
 }
 
 impl Pump<'_> {
-    fn run(mut self, exchange: Exchange) -> Result<Finished, Failed> {
+    fn run(mut self, exchange: Exchange, accepted: impl FnOnce()) -> Result<Finished, Failed> {
         // An error event that comes first is still an attempt that failed: nothing is committed before a chunk is there.
         let first = loop {
             match self.step() {
@@ -224,6 +233,7 @@ impl Pump<'_> {
                 Err(error) => return Err(give_up(exchange, self.lease, error)),
             }
         };
+        accepted();
         self.latency = self.started.elapsed();
         self.lease.answered();
         let account = self.lease.account();

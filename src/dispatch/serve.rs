@@ -67,11 +67,9 @@ impl Dispatch {
             outcome.account = Some(lease.account().id.clone());
             let seat = lease.seat();
             let limits = self.limits(first_event_by, &exchange);
-            let failed = match attempt::run(&job, exchange, lease, &limits) {
-                Ok(finished) => {
-                    mending.accepted();
-                    return settle(outcome, finished, arrived);
-                }
+            let accepted = || mending.accepted();
+            let failed = match attempt::run(&job, exchange, lease, &limits, accepted) {
+                Ok(finished) => return settle(outcome, finished, arrived),
                 Err(failed) => failed,
             };
             let Failed { error, next, .. } = failed;
@@ -112,7 +110,15 @@ impl Dispatch {
     ) -> Outcome {
         let error = match (denied, last) {
             (Denied::Gone, _) => return outcome,
-            (Denied::TooLate | Denied::NoAccount(_), Some(error)) => translate::error(error),
+            (Denied::NoAccount(NoAccount { returns_at }), Some(error)) => {
+                let mut told = translate::error(error);
+                // The others are throttled too, or worse: the soonest return counts, and not what the last one has said.
+                if let Some(at) = returns_at.filter(|_| told.status == 429) {
+                    told.retry_after = Some(at.saturating_duration_since(Instant::now()));
+                }
+                told
+            }
+            (Denied::TooLate, Some(error)) => translate::error(error),
             (Denied::TooLate, None) => {
                 self.lasting.queue.expired();
                 ApiError::queue_timeout(self.settings.queue_timeout)

@@ -1,1 +1,1 @@
-
+//! Seeded random days of a fleet.

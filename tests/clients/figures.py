@@ -15,7 +15,7 @@ import time
 import urllib.error
 
 import checks
-from proxy import Proxy, opener, values
+from proxy import Proxy, api_key, opener
 
 binary, config, directory = sys.argv[1:4]
 log = os.path.join(directory, "figures-log")
@@ -58,7 +58,7 @@ def memory(pid):
 
 def request(body):
     body = json.dumps(body).encode()
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {values(config)['api_key']}\r\n"
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {api_key(config)}\r\n"
     return f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body
 
 

@@ -14,7 +14,7 @@ os.environ.update(LITELLM_LOCAL_MODEL_COST_MAP="True", HF_HUB_OFFLINE="1")
 import litellm  # noqa: E402: after the settings that it reads when it is imported
 
 from checks import Skipped, case, run_all  # noqa: E402
-from proxy import values  # noqa: E402
+from proxy import demo_account, demo_models  # noqa: E402
 from scene import CITIES, COMPARE, IMAGE_PARTS, WEATHER, Trip, check_results, weather  # noqa: E402
 
 litellm.suppress_debug_info = True
@@ -22,9 +22,8 @@ litellm.suppress_debug_info = True
 logging.getLogger("LiteLLM").setLevel(logging.ERROR)
 
 demo_config = sys.argv[1]
-account = values(demo_config)
-with open(demo_config, encoding="utf-8") as file:
-    MODELS = [line.split(" = ")[1].strip() for line in file.read().split("[MODELS]\n")[1].splitlines() if " = " in line]
+account = demo_account(demo_config)
+MODELS = demo_models(demo_config)
 # It does not speak COHEREV2.
 MODELS = [model for model in MODELS if "command-a-vision" not in model and "command-a-reasoning" not in model]
 GROK = next(model for model in MODELS if model.startswith("xai."))

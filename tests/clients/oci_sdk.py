@@ -13,15 +13,14 @@ from oci.generative_ai_inference import models as m
 from oci.retry import NoneRetryStrategy
 
 from checks import Skipped, case, run_all
-from proxy import values
+from proxy import demo_account, demo_models
 from scene import CITIES, COMPARE, IMAGE_PARTS, WEATHER, Trip, check_results, weather
 
 demo_config = sys.argv[1]
-account = values(demo_config)
+account = demo_account(demo_config)
 ENDPOINT = account["endpoint"]
 TENANCY = account["tenancy"]
-with open(demo_config, encoding="utf-8") as file:
-    MODELS = [line.split(" = ")[1].strip() for line in file.read().split("[MODELS]\n")[1].splitlines() if " = " in line]
+MODELS = demo_models(demo_config)
 GENERIC = [model for model in MODELS if not model.startswith("cohere.")]
 GROK = next(model for model in GENERIC if model.startswith("xai."))
 # OpenAI's own models, which name the limit of an answer otherwise, and of which some call tools only without thinking.

@@ -13,14 +13,13 @@ import sys
 
 import checks
 from checks import case, run_all
-from proxy import Proxy, ask, values
+from proxy import Proxy, api_key, ask, demo_account, section
 
 binary, sample, demo_config, directory = sys.argv[1:5]
 config = os.path.join(directory, "config.conf")
 log = os.path.join(directory, "log")
-with open(demo_config, encoding="utf-8") as file:
-    # The lines that name them: the simulator knows no others.
-    models = file.read().split("[MODELS]\n")[1]
+# The lines that name them: the simulator knows no others.
+models = section(demo_config, "MODELS")
 
 STAMP = r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d "
 START = [
@@ -33,7 +32,7 @@ START = [
 
 def fill_in():
     """The sample with the account's values in place of its own, one more line for the endpoint, and other models."""
-    account = values(demo_config)
+    account = demo_account(demo_config)
     with open(sample, encoding="utf-8") as file:
         text = file.read()
     shutil.copy(os.path.join(os.path.dirname(demo_config), account["key_file"]), directory)
@@ -59,7 +58,7 @@ def check_start(running, lines):
 
 
 def key_in_file():
-    return values(config)["api_key"]
+    return api_key(config)
 
 
 @case()

@@ -64,8 +64,28 @@ def ask(url, key=None, body=None):
             return error.code, error.read().decode()
 
 
-def values(config):
-    """`key = value` of a configuration as a dictionary; good enough for files that we know."""
+def section(config, name):
+    """The lines of one section, as they stand in the configuration."""
     with open(config, encoding="utf-8") as file:
-        pairs = re.findall(r"^([\w.-]+) *= *(.*?)(?: +#.*)?$", file.read(), re.M)
-    return dict(pairs)
+        return file.read().split(f"[{name}]\n")[1].split("\n[")[0].rstrip("\n") + "\n"
+
+
+def values(text):
+    """`key = value` of a configuration's text as a dictionary; good enough for files that we know."""
+    return dict(re.findall(r"^([\w.-]+) *= *(.*?)(?: +#.*)?$", text, re.M))
+
+
+def api_key(config):
+    """The clients' key, wherever it stands."""
+    with open(config, encoding="utf-8") as file:
+        return values(file.read())["api_key"]
+
+
+def demo_account(config):
+    """The demo's first account, which is always well."""
+    return values(section(config, "ACCOUNT_1"))
+
+
+def demo_models(config):
+    """OCI's names of the demo's models."""
+    return list(values(section(config, "MODELS")).values())

@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 mod said;
 
 use crate::chat::said::{both, text_of};
-use crate::harness::{MODELS, Proxy, account, config, simulator};
+use crate::harness::{MODELS, Proxy, account, chats, config, simulator};
 
 fn last_request(simulator: &Simulator) -> Value {
-    serde_json::from_slice(&simulator.requests().last().unwrap().body).unwrap()
+    serde_json::from_slice(&chats(simulator).last().unwrap().body).unwrap()
 }
 
 fn user(content: impl Into<Value>) -> Value {
@@ -242,7 +242,7 @@ fn everything_upstream_is_signed_and_carries_the_clients_request_id() {
             ids.push(answer.header("x-request-id").unwrap().to_owned());
         }
     }
-    let requests = simulator.requests();
+    let requests = chats(&simulator);
     let sent: Vec<_> = requests
         .iter()
         .map(|request| request.header("opc-request-id").unwrap())
@@ -283,12 +283,12 @@ fn models_that_are_not_there() {
         ("retired", 404, "model_not_found", 1),
     ] {
         for stream in [false, true] {
-            let before = simulator.total_requests();
+            let before = chats(&simulator).len();
             let answer =
                 proxy.chat(&json!({"model": model, "messages": user("Hello"), "stream": stream}));
             answer.assert_error(status, Some(code));
             assert_eq!(answer.json()["error"]["param"], "model", "{model}");
-            assert_eq!(simulator.total_requests() - before, calls, "{model}");
+            assert_eq!(chats(&simulator).len() - before, calls, "{model}");
         }
     }
 }
@@ -375,7 +375,7 @@ fn a_wrong_request_is_refused_and_told_which_field_is_wrong() {
         assert_eq!(error["param"].as_str(), param, "{body} {error}");
         assert_eq!(error["type"], "invalid_request_error");
     }
-    assert_eq!(simulator.total_requests(), 0);
+    assert_eq!(chats(&simulator).len(), 0);
 }
 
 #[test]

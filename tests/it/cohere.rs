@@ -3,7 +3,7 @@
 use ociai_proxy::simulator::{Options, Simulator};
 use serde_json::{Value, json};
 
-use crate::harness::{Proxy, Response, account, config};
+use crate::harness::{Proxy, Response, account, chats, config};
 
 /// Clients' names, and what stands in `[MODELS]`: COHERE, and COHEREV2 by its id and by an override.
 const COHERE_MODELS: [(&str, &str); 3] = [
@@ -179,10 +179,10 @@ fn what_the_format_cannot_express_is_refused_by_name() {
             .as_object_mut()
             .unwrap()
             .extend(more.as_object().unwrap().clone());
-        let before = simulator.total_requests();
+        let before = chats(&simulator).len();
         let answer = proxy.chat(&request);
         answer.assert_error(400, None);
         assert_eq!(answer.json()["error"]["param"], param);
-        assert_eq!(simulator.total_requests(), before);
+        assert_eq!(chats(&simulator).len(), before);
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use ociai_proxy::simulator::{Script, Simulator};
 use serde_json::{Value, json};
 
-use crate::harness::{KEY, MODELS, Proxy, Response, config, simulator};
+use crate::harness::{KEY, MODELS, Proxy, Response, chats, config, simulator};
 
 /// A request with exactly these headers, `Host` too.
 fn ask(proxy: &Proxy, method: &str, path: &str, headers: &[(&str, &str)]) -> Response {
@@ -178,7 +178,7 @@ fn unknown_paths_are_404_and_wrong_methods_405_with_those_that_are_allowed() {
             answer.assert_error(405, Some("method_not_allowed"));
         }
     }
-    assert_eq!(simulator.total_requests(), 0);
+    assert_eq!(chats(&simulator).len(), 0);
 }
 
 #[test]
@@ -394,8 +394,7 @@ fn the_trial_asks_the_named_account_for_the_named_model() {
             assert_eq!(answer.status, status, "{query} {}", answer.text());
         }
     }
-    let models: Vec<Value> = simulator
-        .requests()
+    let models: Vec<Value> = chats(&simulator)
         .iter()
         .map(|request| {
             assert!(request.is_signed(), "{:?}", request.refusal);

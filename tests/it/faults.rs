@@ -7,7 +7,7 @@ use std::path::Path;
 use ociai_proxy::simulator::{Framing, Script, Step};
 use serde_json::{Value, json};
 
-use crate::harness::{DEADLINE, Proxy, Response, config, simulator};
+use crate::harness::{DEADLINE, Proxy, Response, chats, config, simulator};
 
 const ONE_RETRY: &str = "[GLOBAL]\nretry_attempts = 1";
 
@@ -189,7 +189,7 @@ fn check_statuses(stream: bool) {
             headers,
             body,
         }));
-        let before = simulator.total_requests();
+        let before = chats(&simulator).len();
         let answer = chat(&proxy, stream);
         let what = format!("{} {} {}", row.status, row.body, answer.text());
         answer.assert_error(row.client, row.code);
@@ -200,8 +200,8 @@ fn check_statuses(stream: bool) {
             "{what}"
         );
         assert_eq!(
-            simulator.total_requests() - before,
-            u64::from(row.attempts),
+            chats(&simulator).len() - before,
+            usize::try_from(row.attempts).unwrap(),
             "{what}"
         );
         let line = proxy.line_of(&answer);
@@ -377,13 +377,11 @@ fn a_first_failure_is_made_good_and_counted_in_the_log() {
         let told: Vec<_> = proxy
             .log()
             .into_iter()
-            .filter(|line| line.contains(id) && line.contains("failed, again in"))
+            .filter(|line| line.contains(id) && line.contains("failed, tried again"))
             .collect();
         assert_eq!(told.len(), 2, "{told:?}");
         // Each attempt is signed anew, under the same id.
-        let tail = simulator
-            .requests()
-            .split_off(simulator.requests().len() - 3);
+        let tail = chats(&simulator).split_off(chats(&simulator).len() - 3);
         assert!(
             tail.iter()
                 .all(|request| request.is_signed() && request.header("opc-request-id") == Some(id))
@@ -463,12 +461,12 @@ fn a_connection_that_oci_closed_while_it_was_idle_is_nobodys_failure() {
         // And one that is closed only when the request has been sent. A whole answer leaves its connection in the pool for
         // sure; a stream does if its end comes soon.
         assert_eq!(chat(&proxy, false).status, 200);
-        let before = simulator.total_requests();
+        let before = chats(&simulator).len();
         simulator.enqueue(Script::CloseBeforeHead);
         let answer = chat(&proxy, stream);
         assert_eq!(answer.status, 200, "{}", answer.text());
         assert!(proxy.line_of(&answer).contains(" attempts=1 "));
-        assert_eq!(simulator.total_requests() - before, 2);
+        assert_eq!(chats(&simulator).len() - before, 2);
     }
 }
 

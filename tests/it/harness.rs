@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ociai_proxy::simulator::{Account, Options, Simulator};
+use ociai_proxy::simulator::{Account, Options, Recorded, Simulator};
 
 /// No wait in a test is longer; a machine that is this slow fails honestly.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
@@ -70,6 +70,13 @@ pub(crate) fn simulator() -> Simulator {
         ..Options::default()
     };
     Simulator::start(options).unwrap()
+}
+
+/// The latest chat calls that came in; health checks come and go beside them.
+pub(crate) fn chats(simulator: &Simulator) -> Vec<Recorded> {
+    let mut requests = simulator.requests();
+    requests.retain(|request| request.target.ends_with("/actions/chat"));
+    requests
 }
 
 /// A single-account configuration in front of `endpoint`; `more` are further lines of `[DEFAULT]`.

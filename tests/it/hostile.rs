@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use ociai_proxy::simulator::{Framing, Gate, Script, Simulator, Step};
 use serde_json::{Value, json};
 
-use crate::harness::{Client, KEY, Proxy, Response, eventually, simulator};
+use crate::harness::{Client, KEY, Proxy, Response, chats, eventually, simulator};
 
 /// A whole chat in the smallest form.
 pub(crate) const CHAT: &str = r#"{"model":"grok","messages":[{"role":"user","content":"Hello"}]}"#;
@@ -128,7 +128,7 @@ impl Site {
 
     /// Chats that reached OCI.
     pub(crate) fn chats(&self) -> usize {
-        let requests = self.simulator.requests();
+        let requests = chats(&self.simulator);
         requests.iter().filter(|r| r.method == "POST").count()
     }
 }

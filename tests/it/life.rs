@@ -7,7 +7,7 @@ use ociai_proxy::simulator::{Framing, Gate, Script, Simulator, Step};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Client, DEADLINE, KEY, Proxy, Response, account, config, eventually, simulator,
+    Client, DEADLINE, KEY, Proxy, Response, account, chats, config, eventually, simulator,
 };
 
 fn text(text: &str) -> Step {
@@ -311,7 +311,7 @@ fn a_request_that_runs_over_a_reload_finishes_as_it_began() {
         &body,
     );
     assert_eq!(client.response("POST").status, 200);
-    assert_eq!((simulator.total_requests(), other.total_requests()), (1, 1));
+    assert_eq!((chats(&simulator).len(), chats(&other).len()), (1, 1));
     let (mut client, answer) = running.finish();
     assert_both_words(&answer);
     // The connection lives on, and its next request needs the new key.

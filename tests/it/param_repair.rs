@@ -5,7 +5,7 @@ use std::time::Duration;
 use ociai_proxy::simulator::{Options, Script, Simulator};
 use serde_json::{Value, json};
 
-use crate::harness::{Proxy, account, config, simulator};
+use crate::harness::{Proxy, account, chats, config, simulator};
 
 #[test]
 fn a_refused_parameter_is_left_out_once_and_remembered_for_the_model() {
@@ -13,7 +13,7 @@ fn a_refused_parameter_is_left_out_once_and_remembered_for_the_model() {
     let proxy = Proxy::start(&simulator, "");
     // The simulated gpt-5 takes no temperature, as the real one.
     let ask = |model: &str, stream: bool| {
-        let before = simulator.total_requests();
+        let before = chats(&simulator).len();
         let answer = proxy.chat(&json!({
             "model": model,
             "temperature": 0.2,
@@ -22,7 +22,7 @@ fn a_refused_parameter_is_left_out_once_and_remembered_for_the_model() {
         }));
         assert_eq!(answer.status, 200, "{}", answer.text());
         let dropped = answer.header("x-ociai-dropped-params").map(str::to_owned);
-        (simulator.total_requests() - before, dropped)
+        (chats(&simulator).len() - before, dropped)
     };
     let left_out = || Some("temperature".to_owned());
     assert_eq!(ask("gpt", false), (2, left_out()));
@@ -55,7 +55,7 @@ fn a_refused_parameter_is_left_out_of_a_stream_too() {
     let dropped = answer.header("x-ociai-dropped-params").unwrap();
     assert_eq!(dropped, "temperature, top_p");
     assert_eq!(answer.events().last().map(String::as_str), Some("[DONE]"));
-    assert_eq!(simulator.total_requests(), 3);
+    assert_eq!(chats(&simulator).len(), 3);
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn a_repair_that_helps_nothing_is_not_remembered() {
 
 /// For each model what is asked for beside the question, and what the model's vendor does not take of it, in the order in
 /// which it says so.
-fn demands() -> [(&'static str, Value, &'static str, u64); 5] {
+fn demands() -> [(&'static str, Value, &'static str, usize); 5] {
     let tools = json!([{ "type": "function", "function": { "name": "get_weather" } }]);
     [
         (
@@ -143,11 +143,11 @@ fn each_vendor_s_refusals_cost_one_call_each_and_only_once() {
             asked["model"] = json!(model);
             asked["stream"] = json!(stream);
             asked["messages"] = json!([{ "role": "user", "content": "The weather in Paris?" }]);
-            let before = simulator.total_requests();
+            let before = chats(&simulator).len();
             let answer = proxy.chat(&asked);
             assert_eq!(answer.status, 200, "{model}: {}", answer.text());
             assert_eq!(answer.header("x-ociai-dropped-params"), Some(lost));
-            assert_eq!(simulator.total_requests() - before, calls, "{model}");
+            assert_eq!(chats(&simulator).len() - before, calls, "{model}");
             let calls_tools = answer.text().contains("\"name\":\"get_weather\"");
             assert_eq!(calls_tools, demands.get("tools").is_some(), "{model}");
         }

@@ -117,7 +117,8 @@ fn multi_config(endpoint: &str, second_enabled: bool) -> String {
 
 #[test]
 fn the_lines_of_a_start_are_these_and_no_others() {
-    let proxy = Proxy::with_config(&config(NOWHERE, ""));
+    let simulator = simulator();
+    let proxy = Proxy::start(&simulator, "");
     let log = proxy.log();
     let messages: Vec<_> = log.iter().map(|line| message(line)).collect();
     let port = format!("Starting server on port {}", proxy.address.port());
@@ -328,21 +329,6 @@ fn a_multi_account_file_with_one_enabled_account_serves() {
     assert_eq!(
         proxy.get("/test-oci").json()["accounts"][0]["account"],
         "account1"
-    );
-}
-
-#[test]
-fn two_enabled_accounts_are_more_than_this_version_serves() {
-    let dir = dir(&[
-        ("multi_config.conf", &multi_config(NOWHERE, true)),
-        ("key.pem", PEM),
-    ]);
-    let ended = run(dir.path(), &["-multi-account", "-port=0"]);
-    assert_eq!(ended.code, Some(1));
-    let last = ended.stderr.lines().last().unwrap();
-    assert!(
-        last.starts_with("multi_config.conf: 2 accounts") && last.contains("enabled = false"),
-        "{last}"
     );
 }
 

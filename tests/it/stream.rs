@@ -5,7 +5,7 @@ mod golden;
 use ociai_proxy::simulator::{Framing, Gate, Script, Step};
 use serde_json::{Value, json};
 
-use crate::harness::{Client, DEADLINE, KEY, MODELS, Proxy, Response, simulator};
+use crate::harness::{Client, DEADLINE, KEY, MODELS, Proxy, Response, chats, simulator};
 
 fn head() -> Step {
     Step::Head {
@@ -289,7 +289,7 @@ fn without_upstream_streams_who_asks_for_one_still_gets_one() {
             "{name}"
         );
     }
-    for request in simulator.requests() {
+    for request in chats(&simulator) {
         let body: Value = serde_json::from_slice(&request.body).unwrap();
         let chat = body["chatRequest"].as_object().unwrap();
         let streams = chat
@@ -390,7 +390,7 @@ fn an_error_that_comes_before_any_text_is_repeated_and_then_a_plain_answer() {
     assert_eq!(answer.header("content-type"), Some("application/json"));
     assert!(answer.text().contains("it broke"), "{}", answer.text());
     assert!(proxy.line_of(&answer).contains(" attempts=2 status=502 "));
-    assert_eq!(simulator.total_requests(), 4);
+    assert_eq!(chats(&simulator).len(), 4);
 }
 
 #[test]

@@ -1,1 +1,1 @@
-
+//! Tables of what happens next.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use crate::harness::{KEY, Proxy, TempDir, account, config, program, simulator};
+use crate::harness::{KEY, Proxy, TempDir, account, chats, config, program, simulator};
 use crate::start::{NOWHERE, PEM, dir, hello, message, refused, run};
 
 const PKCS8_ENCRYPTED: &str =
@@ -136,12 +136,7 @@ fn an_encrypted_key_signs_with_its_pass_phrase_and_a_plain_one_ignores_it() {
         hello(&proxy);
         assert!(!proxy.log().join("\n").contains(PASS_PHRASE));
     }
-    assert!(
-        simulator
-            .requests()
-            .iter()
-            .all(|request| request.is_signed())
-    );
+    assert!(chats(&simulator).iter().all(|request| request.is_signed()));
 }
 
 #[test]
