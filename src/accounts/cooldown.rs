@@ -88,6 +88,12 @@ impl Cooldowns {
             .collect()
     }
 
+    /// When the last one ends.
+    pub(crate) fn last_end(&self, now: Instant) -> Option<Instant> {
+        let ends = self.0.iter().map(|pair| pair.until);
+        ends.filter(|until| now < *until).max()
+    }
+
     /// When the next one ends.
     pub(crate) fn next_end(&self, now: Instant) -> Option<Instant> {
         let ends = self.0.iter().map(|pair| pair.until);

@@ -85,7 +85,7 @@ pub(crate) struct SeatView {
     pub(crate) latencies: Recent,
     pub(crate) last_error: Option<(Instant, String)>,
     pub(crate) breaker: BreakerView,
-    /// When a request may go there again, where that is known.
+    /// When all requests may go there again, where that is known.
     pub(crate) unavailable_until: Option<Instant>,
     /// Models that cool, and until when.
     pub(crate) cooldowns: Vec<(Arc<str>, Instant)>,
@@ -276,7 +276,7 @@ impl Seat {
         let breaker = self.breaker.view(now);
         let unavailable_until = match trouble {
             Some(_) => self.health.retry_at(now).filter(|_| self.is_usable()),
-            None => breaker.retry_at,
+            None => breaker.retry_at.or_else(|| self.cooldowns.last_end(now)),
         };
         SeatView {
             number: self.number,

@@ -105,7 +105,8 @@ pub(super) fn state(seat: &SeatView) -> &'static str {
         (Some(_), _) if !seat.is_usable => "unusable",
         (Some(_), _) => "unhealthy",
         (None, state @ (BreakerState::Open | BreakerState::HalfOpen)) => state.as_str(),
-        (None, BreakerState::Closed) => "available",
+        (None, BreakerState::Closed) if seat.cooldowns.is_empty() => "available",
+        (None, BreakerState::Closed) => "cooling",
     }
 }
 

@@ -23,8 +23,8 @@ pub(crate) fn health(api: &Api, live: &Live) -> Reply {
     let (view, _) = live.dispatch.view();
     let healthy = view.seats.iter().filter(|seat| seat.trouble.is_none());
     let available = view.seats.iter().filter(|seat| {
-        // One that admits a trial takes requests, be it one at a time.
-        matches!(stats::state(seat), "available" | "half_open")
+        // One that cools takes requests for other models, one that admits a trial one at a time.
+        matches!(stats::state(seat), "available" | "cooling" | "half_open")
     });
     let status = match available.count() {
         0 => "down",
