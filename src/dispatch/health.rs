@@ -38,6 +38,7 @@ impl Dispatch {
         let accounts = self.accounts();
         for some in accounts.chunks(CHECKS_AT_ONCE) {
             thread::scope(|scope| {
+                let mut running = Vec::new();
                 for (number, account) in some {
                     let id = new_id();
                     let check = move || self.check(*number, account, &id);
@@ -45,9 +46,16 @@ impl Dispatch {
                         .name("health".to_owned())
                         .stack_size(STACK_BYTES)
                         .spawn_scoped(scope, check);
-                    if let Err(error) = spawned {
-                        log::warn!("warning: {} is not checked: {error}", account.id);
+                    match spawned {
+                        Ok(check) => running.push(check),
+                        Err(error) => {
+                            log::warn!("warning: {} is not checked: {error}", account.id);
+                        }
                     }
+                }
+                for check in running {
+                    // A panic costs this one check; it is in the log.
+                    drop(check.join());
                 }
             });
         }

@@ -105,9 +105,12 @@ impl Dispatch {
         &self,
         denied: Denied,
         exchange: Exchange,
-        outcome: Outcome,
+        mut outcome: Outcome,
         last: Option<&OciError>,
     ) -> Outcome {
+        if outcome.attempts == 0 {
+            outcome.waited = exchange.arrived().elapsed();
+        }
         let error = match (denied, last) {
             (Denied::Gone, _) => return outcome,
             (Denied::NoAccount(NoAccount { returns_at }), Some(error)) => {
