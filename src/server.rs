@@ -90,10 +90,14 @@ impl Server {
         let signals = Signals::watch().map_err(one_line("signals cannot be watched"))?;
         let workers =
             start_workers(&api, fixed.pool).map_err(one_line("the workers cannot be started"))?;
-        let (guard, queue) = (Arc::clone(&api), Arc::clone(&fixed.lasting.queue));
+        let guard = Arc::clone(&api);
+        let (queue, waiting) = (Arc::clone(&fixed.lasting.queue), Arc::clone(&workers));
         let desk = Desk {
             guard: Box::new(move |head| guard.guard(head)),
-            expired: Box::new(move || queue.expired()),
+            expired: Box::new(move || {
+                queue.expired();
+                queue.retry_after(waiting.waiting(), Instant::now())
+            }),
         };
         let listen = within_file_limit(&fixed.listen);
         let listener = Listener::bind(&listen, desk)

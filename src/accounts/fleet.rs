@@ -78,6 +78,7 @@ pub(crate) struct Fleet {
     budget: Budget,
     in_flight: u32,
     peak: u32,
+    peak_waiting: usize,
 }
 
 /// The fleet at one moment.
@@ -113,6 +114,7 @@ impl Fleet {
             budget: Budget::new(now),
             in_flight: 0,
             peak: 0,
+            peak_waiting: 0,
         }
     }
 
@@ -181,6 +183,7 @@ impl Fleet {
                 self.next_wait += 1;
                 let number = WaitNumber(self.next_wait);
                 self.waiting.push_back((number, ask));
+                self.peak_waiting = self.peak_waiting.max(self.waiting.len());
                 self.note_next_change(now);
                 Acquired::Waiting(number)
             }
@@ -282,6 +285,11 @@ impl Fleet {
     /// Requests that wait for a slot.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.len()
+    }
+
+    /// The most that ever waited for one at once.
+    pub(crate) fn peak_waiting(&self) -> usize {
+        self.peak_waiting
     }
 
     /// A fleet of one has tried the only account there is: what that has said is all there is to say.

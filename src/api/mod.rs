@@ -161,18 +161,19 @@ fn admit(live: &Live, head: &Head) -> Result<Route, ApiError> {
 /// Gives it to the workers, if there is a place for it in the queue.
 fn enqueue(live: &Live, workers: &Workers<Task>, task: Task) {
     let queue = live.dispatch.queue();
-    let Some(place) = workers.place(live.dispatch.waiting()) else {
-        return refuse(queue, task);
+    let elsewhere = live.dispatch.waiting();
+    let Some(place) = workers.place(elsewhere) else {
+        return refuse(queue, task, workers.waiting() + elsewhere);
     };
     task.exchange.hold(Box::new(place));
     match workers.submit(task) {
-        Ok(()) => queue.enqueued(workers.waiting() + live.dispatch.waiting()),
-        Err(task) => refuse(queue, task),
+        Ok(()) => queue.enqueued(workers.waiting() + elsewhere),
+        Err(task) => refuse(queue, task, workers.waiting() + elsewhere),
     }
 }
 
-fn refuse(queue: &QueueStats, task: Task) {
-    let error = ApiError::queue_full();
+fn refuse(queue: &QueueStats, task: Task, waiting: usize) {
+    let error = ApiError::queue_full(queue.retry_after(waiting, Instant::now()));
     queue.rejected();
     log::info!(
         "{} {} refused: {}",

@@ -197,12 +197,14 @@ fn breaker_json(seat: &SeatView, moment: Moment) -> Value {
 
 /// `GET /stats/queue`.
 pub(super) fn queue(live: &Live, workers: &Workers<Task>) -> Reply {
+    let length = workers.waiting() + live.dispatch.waiting();
     let stats = live.dispatch.queue().view();
+    let peak = stats.peak.max(live.dispatch.peak_waiting()).max(length);
     let [p50, p90, p99] = stats.waits;
     json_reply(&json!({
         "capacity": workers.settings().queue_size,
-        "length": workers.waiting() + live.dispatch.waiting(),
-        "peak": stats.peak,
+        "length": length,
+        "peak": peak,
         "enqueued": stats.enqueued,
         "rejected": stats.rejected,
         "expired": stats.expired,

@@ -138,7 +138,7 @@ impl Lasting {
         Self {
             slots: Arc::new(Slots::new(fleet)),
             repairs: Arc::default(),
-            queue: Arc::default(),
+            queue: Arc::new(QueueStats::new(Instant::now())),
         }
     }
 }
@@ -191,6 +191,11 @@ impl Dispatch {
     /// Requests that wait for a slot.
     pub(crate) fn waiting(&self) -> usize {
         self.lasting.slots.waiting()
+    }
+
+    /// The most that ever waited for one at once.
+    pub(crate) fn peak_waiting(&self) -> usize {
+        self.lasting.slots.peak_waiting()
     }
 
     pub(crate) fn queue(&self) -> &QueueStats {

@@ -61,7 +61,7 @@ impl Dispatch {
             let first_event_by = journey.starts(now);
             if outcome.attempts == 0 {
                 outcome.waited = now.saturating_duration_since(arrived);
-                self.lasting.queue.waited(outcome.waited);
+                self.lasting.queue.waited(outcome.waited, now);
             }
             outcome.attempts += 1;
             outcome.account = Some(lease.account().id.clone());
@@ -124,7 +124,8 @@ impl Dispatch {
             (Denied::TooLate, Some(error)) => translate::error(error),
             (Denied::TooLate, None) => {
                 self.lasting.queue.expired();
-                ApiError::queue_timeout(self.settings.queue_timeout)
+                let retry_after = self.queue().retry_after(self.waiting(), Instant::now());
+                ApiError::queue_timeout(self.settings.queue_timeout, retry_after)
             }
             (Denied::NoAccount(NoAccount { returns_at }), None) => {
                 let now = Instant::now();

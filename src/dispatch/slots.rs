@@ -141,6 +141,11 @@ impl Slots {
         self.state.lock().fleet.waiting()
     }
 
+    /// The most that ever waited for one at once.
+    pub(crate) fn peak_waiting(&self) -> usize {
+        self.state.lock().fleet.peak_waiting()
+    }
+
     /// The fleet as it is at the returned moment.
     pub(crate) fn view(&self) -> (FleetView, Instant) {
         let mut state = self.state.lock();

@@ -148,8 +148,8 @@ fn copy_back(gate: &Gate, inner: &mut Stream, client: &mut Client<'_>, ticket: &
         }
         let now = Instant::now();
         if !begun && ticket.age(now) >= gate.queue_timeout && ticket.expire() {
-            (gate.desk.expired)();
-            return Ended::Answer(ApiError::queue_timeout(gate.queue_timeout));
+            let retry_after = (gate.desk.expired)();
+            return Ended::Answer(ApiError::queue_timeout(gate.queue_timeout, retry_after));
         }
         if !ticket.is_received() && now.saturating_duration_since(handed_over) >= RECEIVE_TIMEOUT {
             return Ended::Again;

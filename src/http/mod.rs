@@ -58,8 +58,8 @@ pub(crate) type Guard = dyn Fn(&Head) -> Option<ApiError> + Send + Sync;
 pub(crate) struct Desk {
     /// Asked about a head before its body is read: `None` lets the request in.
     pub(crate) guard: Box<Guard>,
-    /// Told of each request that waited too long for a worker; the gate has answered it.
-    pub(crate) expired: Box<dyn Fn() + Send + Sync>,
+    /// Told of each request that waited too long for a worker. The gate answers it, and says when to come back.
+    pub(crate) expired: Box<dyn Fn() -> Duration + Send + Sync>,
 }
 
 /// An id for a call that no client has asked for.

@@ -229,29 +229,29 @@ impl ApiError {
             .with_retry_after(Some(SOON))
     }
 
-    /// 503: the queue is full.
-    pub(crate) fn queue_full() -> Self {
+    /// 503: the queue is full. `retry_after`: when it will have drained.
+    pub(crate) fn queue_full(retry_after: Duration) -> Self {
         Self::new(
             503,
             SERVER,
-            "Too many requests are waiting already. Try again in a moment.",
+            "Too many requests are waiting already. Try again after Retry-After.",
         )
         .with_code("queue_full")
-        .with_retry_after(Some(SOON))
+        .with_retry_after(Some(retry_after))
     }
 
     /// 503: no worker or slot became free in time.
-    pub(crate) fn queue_timeout(limit: Duration) -> Self {
+    pub(crate) fn queue_timeout(limit: Duration, retry_after: Duration) -> Self {
         Self::new(
             503,
             SERVER,
             format!(
-                "No capacity became free within {} s. Try again in a moment.",
+                "No capacity became free within {} s. Try again after Retry-After.",
                 limit.as_secs_f64()
             ),
         )
         .with_code("queue_timeout")
-        .with_retry_after(Some(SOON))
+        .with_retry_after(Some(retry_after))
     }
 
     /// 503: every account is out: refused, unreachable, cooling for this model, or its breaker is open. `returns_in`: the soonest

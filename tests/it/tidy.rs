@@ -62,7 +62,7 @@ const ROOMS: [(&str, &[&str]); 18] = [
 const WIRING: [&str; 4] = ["lib", "main", "server", "watch"];
 
 /// Pure cores: time comes in as an argument.
-const CORES: [&str; 27] = [
+const CORES: [&str; 28] = [
     "accounts/",
     "api/auth.rs",
     "api/models.rs",
@@ -88,6 +88,7 @@ const CORES: [&str; 27] = [
     "oci/wire/",
     "openai/",
     "recent.rs",
+    "stats.rs",
     "translate/",
     "workers.rs",
 ];
