@@ -53,8 +53,8 @@ pub(crate) struct Breaker {
     /// Failures in a row.
     failures: u32,
     window: Window,
-    /// Times it opened again since an attempt last succeeded.
-    failed_trials: u32,
+    /// Times it opened since an attempt last came to a good end.
+    openings: u32,
     opened_at: Option<Instant>,
     trips: u64,
 }
@@ -82,7 +82,7 @@ impl Breaker {
             epoch: Epoch(0),
             failures: 0,
             window: Window::new(now),
-            failed_trials: 0,
+            openings: 0,
             opened_at: None,
             trips: 0,
         }
@@ -144,7 +144,7 @@ impl Breaker {
         match (self.state, signal) {
             (State::Closed, Signal::Success) => {
                 self.failures = 0;
-                self.failed_trials = 0;
+                self.openings = 0;
                 self.window.count(false, now);
             }
             (State::Closed, Signal::Failure) => {
@@ -161,11 +161,10 @@ impl Breaker {
             // Only a fleet of one lets an attempt pass while it is open.
             (State::HalfOpen { .. } | State::Open { .. }, Signal::Success) => {
                 self.close(now);
-                self.failed_trials = 0;
+                self.openings = 0;
                 return true;
             }
             (State::HalfOpen { .. }, Signal::Failure) => {
-                self.failed_trials = self.failed_trials.saturating_add(1);
                 self.open(settings, now);
                 return true;
             }
@@ -183,7 +182,7 @@ impl Breaker {
     /// As if nothing had happened yet, but for the number of trips.
     pub(crate) fn reset(&mut self, now: Instant) {
         self.close(now);
-        self.failed_trials = 0;
+        self.openings = 0;
     }
 
     pub(crate) fn view(&self, now: Instant) -> BreakerView {
@@ -205,8 +204,10 @@ impl Breaker {
     }
 
     fn open(&mut self, settings: &BreakerSettings, now: Instant) {
-        // The first trip and the first failed trial both cost one `reset_timeout`.
-        let doublings = self.failed_trials.saturating_sub(1).min(16);
+        // The first trip and the first failed trial both cost one `reset_timeout`. A trial that began to answer closed it, and
+        // if nothing has come to a good end since then, that trial has failed all the same.
+        self.openings = self.openings.saturating_add(1);
+        let doublings = self.openings.saturating_sub(2).min(16);
         let longest = MAX_OPEN.max(settings.reset_timeout);
         let length = settings
             .reset_timeout

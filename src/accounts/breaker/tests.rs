@@ -66,7 +66,11 @@ fn check(settings: &BreakerSettings, table: &[(u64, Event, BreakerState)]) -> Br
                 let before = (breaker.state, breaker.epoch);
                 let changed = breaker.record(epoch, signal, settings, now);
                 let after = (breaker.state, breaker.epoch);
-                assert_eq!(changed, before != after, "row {row}: what it says of change");
+                assert_eq!(
+                    changed,
+                    before != after,
+                    "row {row}: what it says of change"
+                );
             }
             Reset => breaker.reset(now),
             IsRefused | Wait => {}
@@ -317,6 +321,36 @@ fn a_trial_that_begins_to_answer_closes_it_and_a_break_afterwards_counts() {
         ],
     );
     assert_eq!((view.consecutive_failures, view.failures), (1, 2));
+}
+
+/// An account whose streams all begin and all break is out for longer each time: what has not come to its end is no success.
+#[test]
+fn the_growth_goes_on_until_an_answer_comes_to_its_end() {
+    let settings = BreakerSettings {
+        max_failures: 1,
+        ..SETTINGS
+    };
+    let mut table = vec![(0, Fails, Open)];
+    let mut at = 0;
+    for length in [30, 30, 60, 120, 240, 480, 600] {
+        table.push((at + length - 1, IsRefused, Open));
+        at += length;
+        table.push((at, Begins('a'), HalfOpen));
+        table.push((at, Answers('a'), Closed));
+        table.push((at, End('a', Failure), Open));
+    }
+    at += 600;
+    table.extend([
+        (at, Begins('a'), HalfOpen),
+        (at, Answers('a'), Closed),
+        (at, End('a', Success), Closed),
+        (at, Fails, Open),
+        (at + 29, IsRefused, Open),
+        (at + 30, Fails, Open),
+        (at + 59, IsRefused, Open),
+        (at + 60, Succeeds, Closed),
+    ]);
+    check(&settings, &table);
 }
 
 #[test]
