@@ -197,7 +197,7 @@ impl Fleet {
 
     /// Time has passed: serves those who waited for a cooldown, a breaker or a pause to end.
     pub(crate) fn advance(&mut self, now: Instant) {
-        if self.next_change.is_some_and(|change| change <= now) {
+        if self.is_change_due(now) {
             self.serve_waiting(now);
         }
     }
@@ -235,7 +235,7 @@ impl Fleet {
         let Some(seat) = self.seat(grant.seat) else {
             return;
         };
-        if seat.settle(grant, ending, why, &breaker, now) {
+        if seat.settle(grant, ending, why, &breaker, now) || self.is_change_due(now) {
             self.serve_waiting(now);
         } else {
             self.serve_one(now);
@@ -303,6 +303,10 @@ impl Fleet {
 
     fn seat(&mut self, number: SeatNumber) -> Option<&mut Seat> {
         self.seats.iter_mut().find(|seat| seat.number() == number)
+    }
+
+    fn is_change_due(&self, now: Instant) -> bool {
+        self.next_change.is_some_and(|change| change <= now)
     }
 
     fn pick(&mut self, ask: &Ask, now: Instant) -> Pick {

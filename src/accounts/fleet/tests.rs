@@ -275,6 +275,32 @@ fn the_end_of_a_cooldown_serves_waiters() {
 }
 
 #[test]
+fn what_ends_at_the_same_moment_as_an_attempt_is_noticed_with_it() {
+    let mut bench = Bench::new(&[("a", 1), ("b", 1)]);
+    let a = bench.take(fresh(), "a");
+    let mut ask = bench.after(&[("a", false), ("b", true)]);
+    ask.repeat_from = Some(bench.now + seconds(1));
+    let pausing = bench.wait(ask);
+    let b = bench.take(fresh(), "b");
+    let second = bench.wait(fresh());
+    bench.now += seconds(1);
+    bench.succeed(&b);
+    bench.served(pausing, "b");
+    bench.succeed(&a);
+    bench.served(second, "a");
+    // A cooldown, too, and the attempt frees a second slot.
+    let mut bench = Bench::new(&[("a", 1), ("b", 1)]);
+    bench.fail("a", throttled(5));
+    let b = bench.take(fresh(), "b");
+    let waiters = [bench.wait(fresh()), bench.wait(fresh())];
+    bench.now += seconds(5);
+    bench.succeed(&b);
+    let numbers: Vec<_> = bench.fleet.take_woken().iter().map(|(n, _)| *n).collect();
+    assert_eq!(numbers, waiters);
+    assert_eq!(bench.fleet.next_change(), None);
+}
+
+#[test]
 fn a_second_chance_is_noticed() {
     let mut bench = Bench::new(&[("a", 1), ("b", 1)]);
     bench.fail("a", REFUSED);
