@@ -175,7 +175,12 @@ impl Fleet {
         self.advance(now);
         match self.pick(&ask, now) {
             Pick::Seat(at) => match self.grant(at, &ask.model, now) {
-                Some(grant) => Acquired::Granted(grant),
+                Some(grant) => {
+                    if self.is_trial(&grant, now) {
+                        self.serve_waiting(now);
+                    }
+                    Acquired::Granted(grant)
+                }
                 None => Acquired::Denied(NoAccount { returns_at: None }),
             },
             Pick::Never(denied) => Acquired::Denied(denied),
@@ -346,16 +351,24 @@ impl Fleet {
         Some(grant)
     }
 
+    /// Whether the attempt that has just begun is a breaker's trial: nobody else is admitted there any more.
+    fn is_trial(&mut self, grant: &Grant, now: Instant) -> bool {
+        self.alone != Some(grant.seat)
+            && self
+                .seat(grant.seat)
+                .is_some_and(|seat| !seat.takes_requests(now))
+    }
+
     /// One slot has become free, and nothing else has changed: it serves one at most.
     fn serve_one(&mut self, now: Instant) {
         let mut waiting = std::mem::take(&mut self.waiting);
         let mut places = 0..waiting.len();
-        if let Some((at, answer)) =
-            places.find_map(|at| Some((at, self.answer(&waiting, at, now)?)))
-        {
-            self.wake(&mut waiting, at, answer);
-        }
+        let served = places.find_map(|at| Some((at, self.answer(&waiting, at, now)?)));
+        let is_trial = served.is_some_and(|(at, answer)| self.wake(&mut waiting, at, answer, now));
         self.waiting = waiting;
+        if is_trial {
+            self.serve_waiting(now);
+        }
     }
 
     /// Serves or refuses everybody who can be.
@@ -364,7 +377,11 @@ impl Fleet {
         let mut at = 0;
         while at < waiting.len() {
             match self.answer(&waiting, at, now) {
-                Some(answer) => self.wake(&mut waiting, at, answer),
+                Some(answer) => {
+                    if self.wake(&mut waiting, at, answer, now) {
+                        at = 0; // Who stands before may have hoped for that trial.
+                    }
+                }
                 None => at += 1,
             }
         }
@@ -387,15 +404,19 @@ impl Fleet {
         }
     }
 
+    /// `true`: the attempt is a trial, which may change what others wait for.
     fn wake(
         &mut self,
         waiting: &mut VecDeque<(WaitNumber, Ask)>,
         at: usize,
         answer: Result<Grant, NoAccount>,
-    ) {
+        now: Instant,
+    ) -> bool {
+        let is_trial = answer.as_ref().is_ok_and(|grant| self.is_trial(grant, now));
         if let Some((number, _)) = waiting.remove(at) {
             self.woken.push((number, answer));
         }
+        is_trial
     }
 
     fn note_next_change(&mut self, now: Instant) {
