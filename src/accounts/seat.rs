@@ -266,6 +266,8 @@ impl Seat {
     ) {
         self.settings = settings;
         self.unusable = unusable;
+        // Earned with other weights.
+        self.credit = 0;
         if is_new {
             self.reset(now);
         }

@@ -117,3 +117,37 @@ fn whether_an_account_is_the_only_one_is_seen_anew() {
     bench.settle(&grant, Ending::Unknown);
     assert_eq!(bench.denied(fresh()), Some(600));
 }
+
+#[test]
+fn weights_of_before_leave_no_debt() {
+    let now = Instant::now();
+    let weighted = fleet_settings(Strategy::Weighted);
+    let mut fleet = Fleet::new(&weighted, now);
+    let accounts = |a, b| {
+        [("a", a), ("b", b)].map(|(id, weight)| Enlisted {
+            settings: settings(id, weight, 100),
+            unusable: None,
+            is_new: false,
+        })
+    };
+    fleet.reconfigure(&weighted, accounts(1000, 1000).into(), now);
+    let first = fleet.acquire(fresh(), now);
+    assert!(matches!(first, Acquired::Granted(_)));
+    fleet.reconfigure(&weighted, accounts(1, 1).into(), now);
+    let before: Vec<_> = fleet
+        .view(now)
+        .seats
+        .iter()
+        .map(|seat| seat.in_flight)
+        .collect();
+    for _ in 0..10 {
+        assert!(matches!(fleet.acquire(fresh(), now), Acquired::Granted(_)));
+    }
+    let after = fleet.view(now).seats;
+    let got: Vec<_> = after
+        .iter()
+        .zip(before)
+        .map(|(seat, before)| seat.in_flight - before)
+        .collect();
+    assert_eq!(got, [5, 5]);
+}
