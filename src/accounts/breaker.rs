@@ -105,6 +105,11 @@ impl Breaker {
         }
     }
 
+    /// The epoch of whoever passes now, if that changes nothing.
+    pub(crate) fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
     /// An attempt passes. Who asked `admits` first keeps the rule of one trial at a time; a fleet of one does not ask.
     pub(crate) fn enter(&mut self, now: Instant) -> Epoch {
         match self.state {

@@ -56,6 +56,8 @@ pub(crate) struct Seat {
     /// What `Strategy::Weighted` owes it.
     pub(super) credit: i64,
     breaker: Breaker,
+    /// Attempts of an older epoch were made with other credentials or elsewhere, and say nothing about these.
+    known_from: Epoch,
     health: Health,
     cooldowns: Cooldowns,
 }
@@ -98,6 +100,7 @@ impl Seat {
         unusable: Option<String>,
         now: Instant,
     ) -> Self {
+        let breaker = Breaker::new(now);
         Self {
             number,
             settings,
@@ -108,7 +111,8 @@ impl Seat {
             latencies: Recent::default(),
             last_error: None,
             credit: 0,
-            breaker: Breaker::new(now),
+            known_from: breaker.epoch(),
+            breaker,
             health: Health::new(),
             cooldowns: Cooldowns::default(),
         }
@@ -185,6 +189,9 @@ impl Seat {
     /// A stream has begun to answer. `true`: what the seat admits may have changed.
     pub(super) fn answered(&mut self, grant: &mut Grant, now: Instant) -> bool {
         let before = grant.epoch;
+        if before < self.known_from {
+            return false;
+        }
         grant.epoch = self.breaker.answered(before, now);
         let was_well = self.is_well_for(&grant.model, now);
         self.health.answered();
@@ -203,43 +210,50 @@ impl Seat {
     ) -> bool {
         debug_assert!(self.in_flight > 0, "a slot was given back twice");
         self.in_flight = self.in_flight.saturating_sub(1);
+        self.count(ending);
+        if grant.epoch < self.known_from {
+            return false;
+        }
         if let Some(why) = why {
             self.last_error = Some((now, why));
         }
         let (signal, changed) = match ending {
-            Ending::Success { latency } => {
-                self.counts.successes += 1;
-                let millis = u32::try_from(latency.as_millis()).unwrap_or(u32::MAX);
-                self.latencies.add(millis);
+            Ending::Success { .. } => {
                 let was_well = self.is_well_for(&grant.model, now);
                 self.health.answered();
                 self.cooldowns.answered(&grant.model, grant.began);
                 (Signal::Success, !was_well)
             }
-            Ending::Outage => {
-                self.counts.failures += 1;
-                (Signal::Failure, false)
-            }
+            Ending::Outage => (Signal::Failure, false),
             Ending::Throttled { retry_after } => {
-                self.counts.failures += 1;
                 self.cooldowns
                     .throttled(&grant.model, retry_after, grant.began, now);
                 (Signal::Unknown, true)
             }
             Ending::Refused { signature } => {
-                self.counts.failures += 1;
                 let why = self.last_error.as_ref().map(|(_, why)| why.as_str());
                 self.health
                     .refused(why.unwrap_or("refused"), signature, now);
                 (Signal::Unknown, true)
             }
-            Ending::Missing => {
-                self.counts.failures += 1;
-                (Signal::Unknown, false)
-            }
-            Ending::Unknown => (Signal::Unknown, false),
+            Ending::Missing | Ending::Unknown => (Signal::Unknown, false),
         };
         self.breaker.record(grant.epoch, signal, settings, now) || changed
+    }
+
+    fn count(&mut self, ending: Ending) {
+        match ending {
+            Ending::Success { latency } => {
+                self.counts.successes += 1;
+                let millis = u32::try_from(latency.as_millis()).unwrap_or(u32::MAX);
+                self.latencies.add(millis);
+            }
+            Ending::Outage
+            | Ending::Throttled { .. }
+            | Ending::Refused { .. }
+            | Ending::Missing => self.counts.failures += 1,
+            Ending::Unknown => {}
+        }
     }
 
     pub(super) fn checked(&mut self, check: Check, now: Instant) {
@@ -270,6 +284,7 @@ impl Seat {
         self.credit = 0;
         if is_new {
             self.reset(now);
+            self.known_from = self.breaker.epoch();
         }
     }
 

@@ -151,3 +151,50 @@ fn weights_of_before_leave_no_debt() {
         .collect();
     assert_eq!(got, [5, 5]);
 }
+
+#[test]
+fn other_credentials_are_not_blamed_for_what_the_old_ones_did() {
+    let mut bench = Bench::new(&[("a", 3), ("b", 1)]);
+    let old = [
+        bench.take(fresh(), "a"),
+        bench.take(bench.after(&[("b", true)]), "a"),
+    ];
+    bench.fail("a", REFUSED);
+    let mut changed = enlisted("a", 3);
+    changed.is_new = true;
+    bench.enlist(vec![changed, enlisted("b", 1)]);
+    assert_eq!(bench.view("a").trouble, None);
+    bench.settle(&old[0], REFUSED);
+    bench.settle(&old[1], throttled(60));
+    let a = bench.view("a");
+    assert_eq!((a.trouble, a.cooldowns, a.in_flight), (None, Vec::new(), 0));
+    assert_eq!((a.counts.requests, a.counts.failures), (3, 3));
+}
+
+#[test]
+fn other_credentials_are_not_trusted_for_what_the_old_ones_did() {
+    let mut bench = Bench::new(&[("a", 2), ("b", 2)]);
+    let mut old = bench.take(fresh(), "a");
+    let older = bench.take(bench.after(&[("b", true)]), "a");
+    let mut changed = enlisted("a", 4);
+    changed.is_new = true;
+    bench.enlist(vec![changed, enlisted("b", 2)]);
+    bench.fail("a", REFUSED);
+    let number = bench.number("a");
+    bench.fleet.answered(&mut old, bench.now);
+    bench.succeed(&old);
+    bench.succeed(&older);
+    assert!(bench.view("a").trouble.is_some());
+    // The first check after a change decides alone.
+    bench.enlist(vec![
+        Enlisted {
+            is_new: true,
+            ..enlisted("a", 4)
+        },
+        enlisted("b", 2),
+    ]);
+    bench
+        .fleet
+        .checked(number, Check::Bad("401".to_owned()), bench.now);
+    assert_eq!(bench.view("a").trouble.as_deref(), Some("401"));
+}
