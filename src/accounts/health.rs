@@ -25,6 +25,7 @@ enum State {
     /// A request was refused with 401 or 403.
     Refused {
         why: String,
+        since: Instant,
         until: Instant,
         /// 401: whatever takes the signature shows that it is over.
         signature: bool,
@@ -73,8 +74,11 @@ impl Health {
         }
     }
 
-    /// A request was answered.
-    pub(crate) fn answered(&mut self) {
+    /// A request that began at `began` was answered. One from before a refusal was let in before it, and says nothing about now.
+    pub(crate) fn answered(&mut self, began: Instant) {
+        if matches!(self.state, State::Refused { since, .. } if began < since) {
+            return;
+        }
         *self = Self {
             state: State::Good,
             is_known: true,
@@ -88,6 +92,7 @@ impl Health {
         self.is_known = true;
         self.state = State::Refused {
             why: why.to_owned(),
+            since: now,
             until: now + SECOND_CHANCE,
             signature,
         };
@@ -157,17 +162,17 @@ mod tests {
     fn successful_traffic_counts_as_health() {
         let t0 = Instant::now();
         let mut health = Health::new();
-        health.answered();
+        health.answered(t0);
         health.checked(bad());
-        health.answered();
+        health.answered(t0);
         health.checked(bad());
-        health.answered();
+        health.answered(t0);
         health.checked(bad());
         assert_eq!(health.trouble(t0), None);
         health.checked(bad());
         health.checked(bad());
         assert!(health.trouble(t0).is_some());
-        health.answered();
+        health.answered(t0);
         assert_eq!(health.trouble(t0), None);
     }
 
@@ -189,6 +194,18 @@ mod tests {
             assert_eq!(health.trouble(t0), Some("401"));
             assert_eq!(health.trouble(t0 + SECOND_CHANCE), None);
         }
+    }
+
+    #[test]
+    fn an_answer_to_an_older_request_does_not_undo_a_refusal() {
+        let t0 = Instant::now();
+        let later = t0 + Duration::from_secs(5);
+        let mut health = Health::new();
+        health.refused("401", true, later);
+        health.answered(t0);
+        assert_eq!(health.trouble(later), Some("401"));
+        health.answered(later);
+        assert_eq!(health.trouble(later), None);
     }
 
     #[test]

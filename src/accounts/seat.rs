@@ -194,7 +194,7 @@ impl Seat {
         }
         grant.epoch = self.breaker.answered(before, now);
         let was_well = self.is_well_for(&grant.model, now);
-        self.health.answered();
+        self.health.answered(grant.began);
         self.cooldowns.answered(&grant.model, grant.began);
         grant.epoch != before || !was_well
     }
@@ -220,7 +220,7 @@ impl Seat {
         let (signal, changed) = match ending {
             Ending::Success { .. } => {
                 let was_well = self.is_well_for(&grant.model, now);
-                self.health.answered();
+                self.health.answered(grant.began);
                 self.cooldowns.answered(&grant.model, grant.began);
                 (Signal::Success, !was_well)
             }
