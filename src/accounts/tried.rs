@@ -39,6 +39,11 @@ impl Tried {
         tried.may_repeat.then_some(tried.times)
     }
 
+    /// Whether some seat may be tried again.
+    pub(crate) fn is_repeatable(&self) -> bool {
+        self.0.iter().any(|tried| tried.may_repeat)
+    }
+
     /// How often it was tried.
     pub(crate) fn times(&self, seat: SeatNumber) -> u32 {
         let tried = self.0.iter().find(|tried| tried.seat == seat);

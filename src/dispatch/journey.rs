@@ -66,14 +66,18 @@ impl Journey {
     /// Until when to wait for it: `queue_timeout` for all waits together. A pause before a repetition is no such wait.
     pub(crate) fn wait_until(&self) -> Instant {
         let left = self.settings.queue_timeout.saturating_sub(self.waited);
-        let until = self.wait_began + left;
-        let until = self.repeat_from.map_or(until, |from| from.max(until));
+        let until = self.wait_counts_from() + left;
         self.latest_start.map_or(until, |latest| latest.min(until))
+    }
+
+    fn wait_counts_from(&self) -> Instant {
+        self.repeat_from
+            .map_or(self.wait_began, |from| from.max(self.wait_began))
     }
 
     /// An attempt starts; returns by when its answer, or its first event, must have come.
     pub(crate) fn starts(&mut self, now: Instant) -> Instant {
-        self.waited += now.saturating_duration_since(self.wait_began);
+        self.waited += now.saturating_duration_since(self.wait_counts_from());
         let timeout = self.settings.request_timeout;
         let started = *self.started.get_or_insert(now);
         (now + timeout).min(started + timeout * 2)
@@ -116,7 +120,7 @@ impl Journey {
         }
         self.further += 1;
         let from = now + verdict::pause(self.tried.times(seat), self.random);
-        self.repeat_from = Some(from).filter(|from| *from < in_time);
+        self.repeat_from = Some(from).filter(|from| *from < in_time && self.tried.is_repeatable());
         self.latest_start = Some(if now < in_time { in_time } else { latest });
         self.wait_began = now;
         true

@@ -229,3 +229,26 @@ fn all_waits_together_are_bounded() {
     assert!(trip.fails(50_000, 1, Elsewhere));
     assert_eq!(trip.waits_until(), 52_000);
 }
+
+#[test]
+fn pauses_are_no_waits() {
+    let mut trip = Trip::new(DispatchSettings {
+        queue_timeout: Duration::from_secs(1),
+        retry_attempts: 9,
+        ..SETTINGS
+    });
+    trip.starts(400);
+    // What is left is counted from the end of the pause.
+    let mut now = 400;
+    for pause in [250, 500, 1_000, 2_000, 4_000] {
+        assert!(trip.fails(now, 0, Anywhere));
+        assert_eq!(trip.waits_until(), now + pause + 600);
+        now += pause;
+        trip.starts(now);
+    }
+    assert!(trip.fails(now, 1, Anywhere));
+    // A slot that came later than that was waited for.
+    trip.starts(now + 250 + 500);
+    assert!(trip.fails(now + 1_000, 2, Anywhere));
+    assert_eq!(trip.waits_until(), now + 1_000 + 250 + 100);
+}
