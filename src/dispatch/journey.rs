@@ -92,6 +92,8 @@ impl Journey {
     /// The attempt was the request's own fault, which is mended: the next one is as good as the first.
     pub(crate) fn mended(&mut self, now: Instant) {
         self.wait_began = now;
+        let started = self.started.unwrap_or(now);
+        self.latest_start = Some(started + self.settings.request_timeout);
     }
 
     /// The attempt there has failed. `true`: ask for another slot. `draw` takes one attempt out of the budget of all requests; a

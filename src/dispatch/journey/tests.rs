@@ -252,3 +252,19 @@ fn pauses_are_no_waits() {
     assert!(trip.fails(now + 1_000, 2, Anywhere));
     assert_eq!(trip.waits_until(), now + 1_000 + 250 + 100);
 }
+
+#[test]
+fn a_mended_request_starts_anew_within_the_same_time() {
+    let mut trip = Trip::new(DispatchSettings {
+        queue_timeout: Duration::from_secs(600),
+        retry_attempts: 1,
+        ..SETTINGS
+    });
+    trip.starts(0);
+    trip.mended(50_000);
+    assert_eq!(trip.waits_until(), 60_000);
+    assert_eq!(trip.starts(59_999), 119_999);
+    // It was no further attempt.
+    assert!(trip.fails(60_000, 0, Elsewhere));
+    assert_eq!((trip.drawn, trip.waits_until()), (0, 90_000));
+}
