@@ -421,7 +421,8 @@ fn the_view_tells_all() {
     assert_eq!(a.cooldowns, [(Arc::from(MODEL), until)]);
     assert_eq!(a.latencies.percentiles([50]), [Some(20)]);
     assert_eq!(a.last_error.unwrap().0, bench.now);
-    assert!(a.is_usable && a.trouble.is_none() && a.unavailable_until.is_none());
+    assert!(a.is_usable && a.trouble.is_none());
+    assert_eq!(a.unavailable_until, Some(until));
     bench.settle(&third, Ending::Outage);
     let a = bench.view("a");
     assert_eq!(a.breaker.state, BreakerState::Open);
