@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crossbeam_channel::{Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::api::{Api, Live, Task};
 use crate::config::{self, ApiKeyOrigin, Loaded, Mode, Settings};
@@ -54,6 +54,8 @@ struct Fixed {
     lasting: Lasting,
     /// Wakes the health checks when there are new accounts; the new interval.
     reloaded: Sender<Option<Duration>>,
+    /// The other end, for taking out what the checks have not taken yet.
+    reloads: Receiver<Option<Duration>>,
 }
 
 impl Server {
@@ -83,6 +85,7 @@ impl Server {
             drain_delay: settings.listen.drain_delay,
             lasting: Lasting::new(&settings.fleet),
             reloaded,
+            reloads: reloads.clone(),
         };
         let interval = settings.fleet.health_check_interval;
         let api = Api::new(open(settings, &source, &fixed.lasting)?, started);
@@ -289,8 +292,9 @@ fn reload(source: &Source, made_key: Option<&crate::names::Secret>, api: &Api, f
     match result {
         Ok((live, interval)) => {
             api.replace(live);
-            // Taken by the health checks soon; the latest one counts.
-            let _ = fixed.reloaded.send(interval);
+            // Taken by the health checks when their round has ended, which nobody waits for here: the latest one counts.
+            let _ = fixed.reloads.try_recv();
+            let _ = fixed.reloaded.try_send(interval);
             log::info!("Reloaded {}", source.path.display());
         }
         Err(problems) => {
