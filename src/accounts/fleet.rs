@@ -188,7 +188,8 @@ impl Fleet {
                 self.next_wait += 1;
                 let number = WaitNumber(self.next_wait);
                 self.waiting.push_back((number, ask));
-                self.peak_waiting = self.peak_waiting.max(self.waiting.len());
+                let waiting = self.waiting.len() - self.pausing(now);
+                self.peak_waiting = self.peak_waiting.max(waiting);
                 self.note_next_change(now);
                 Acquired::Waiting(number)
             }
@@ -287,9 +288,17 @@ impl Fleet {
         }
     }
 
-    /// Requests that wait for a slot.
+    /// Requests that wait for a slot or pause.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.len()
+    }
+
+    /// Those among them that only let time pass before they ask again where they have been: no slot would help them, and
+    /// they are in nobody's way.
+    pub(crate) fn pausing(&self, now: Instant) -> usize {
+        let pauses =
+            |ask: &Ask| ask.repeat_from.is_some_and(|from| now < from) && !self.has_fresh(ask, now);
+        self.waiting.iter().filter(|(_, ask)| pauses(ask)).count()
     }
 
     /// The most that ever waited for one at once.
@@ -314,18 +323,26 @@ impl Fleet {
         self.next_change.is_some_and(|change| change <= now)
     }
 
+    /// Whether a seat that it has not tried admits it, be it that it is busy.
+    fn has_fresh(&self, ask: &Ask, now: Instant) -> bool {
+        let mut seats = self.seats.iter();
+        seats.any(|seat| is_fresh(seat, self.alone, ask, now))
+    }
+
     fn pick(&mut self, ask: &Ask, now: Instant) -> Pick {
         let alone = self.alone;
-        let admits = |seat: &Seat| alone == Some(seat.number()) || seat.admits(&ask.model, now);
         // Seats that it has not tried come first, be it that they are busy.
-        let fresh = |seat: &Seat| !ask.tried.contains(seat.number()) && admits(seat);
-        if self.seats.iter().any(&fresh) {
+        if self.has_fresh(ask, now) {
+            let fresh = |seat: &Seat| is_fresh(seat, alone, ask, now);
             let free = |seat: &Seat| fresh(seat) && seat.has_room();
             return choose(self.strategy, &mut self.turn, &mut self.seats, free)
                 .map_or(Pick::Wait, Pick::Seat);
         }
         // Then those that it has tried least often.
-        let tries = |seat: &Seat| ask.tried.repeatable(seat.number()).filter(|_| admits(seat));
+        let tries = |seat: &Seat| {
+            let times = ask.tried.repeatable(seat.number());
+            times.filter(|_| admits(seat, alone, ask, now))
+        };
         let least = self.seats.iter().filter_map(tries).min();
         let (Some(from), Some(least)) = (ask.repeat_from, least) else {
             return Pick::Never(self.nobody(&ask.model, now));
@@ -428,6 +445,15 @@ impl Fleet {
         let pauses = self.waiting.iter().filter_map(|(_, ask)| ask.repeat_from);
         self.next_change = seats.chain(pauses.filter(|from| now < *from)).min();
     }
+}
+
+/// A fleet of one admits whatever speaks against it.
+fn admits(seat: &Seat, alone: Option<SeatNumber>, ask: &Ask, now: Instant) -> bool {
+    alone == Some(seat.number()) || seat.admits(&ask.model, now)
+}
+
+fn is_fresh(seat: &Seat, alone: Option<SeatNumber>, ask: &Ask, now: Instant) -> bool {
+    !ask.tried.contains(seat.number()) && admits(seat, alone, ask, now)
 }
 
 #[cfg(test)]

@@ -138,7 +138,8 @@ impl Slots {
 
     /// Requests that wait for a slot.
     pub(crate) fn waiting(&self) -> usize {
-        self.state.lock().fleet.waiting()
+        let state = self.state.lock();
+        state.fleet.waiting() - state.fleet.pausing(Instant::now())
     }
 
     /// The most that ever waited for one at once.
