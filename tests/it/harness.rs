@@ -17,7 +17,8 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 /// The clients' key of every proxy that a test starts.
 pub(crate) const KEY: &str = "test-key";
 
-const PEM: &str = include_str!("../fixtures/signing/TEST-KEY-throwaway-pkcs1.pem");
+/// The key of every account of the tests.
+pub(crate) const PEM: &str = include_str!("../fixtures/signing/TEST-KEY-throwaway-pkcs1.pem");
 
 /// A directory of its own, removed when it is dropped.
 pub(crate) struct TempDir(PathBuf);

@@ -13,6 +13,7 @@ mod chat_fields;
 mod cohere;
 mod endpoints;
 mod faults;
+mod fleet;
 mod harness;
 mod hostile;
 mod hostile_bodies;

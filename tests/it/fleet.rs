@@ -1,0 +1,11 @@
+//! Several accounts: who is asked in which order, what happens when some fail, and what the operator sees of it.
+
+mod breaker;
+mod failover;
+mod health;
+mod queue;
+mod reload;
+mod site;
+mod start;
+mod throttled;
+mod turns;
