@@ -10,6 +10,13 @@ pub(crate) mod probe;
 pub(crate) mod repairs;
 pub(crate) mod serve;
 #[cfg(test)]
+#[expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may fail"
+)]
 mod simulation;
 pub(crate) mod slots;
 pub(crate) mod verdict;

@@ -1,0 +1,69 @@
+//! What happened in a day, or in many.
+
+use std::collections::BTreeMap;
+
+/// What became of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum End {
+    Answered,
+    Broken,
+    Refused,
+    NoAccount,
+    QueueFull,
+    QueueTimeout,
+    Left,
+    Panicked,
+}
+
+/// How often what happened.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tally {
+    pub(super) steps: u64,
+    pub(super) requests: u64,
+    pub(super) attempts: u64,
+    pub(super) waits: u64,
+    pub(super) repeats: u64,
+    pub(super) trials: u64,
+    pub(super) mended: u64,
+    pub(super) paid: u64,
+    pub(super) denied_waiters: u64,
+    pub(super) ends: BTreeMap<End, u64>,
+}
+
+impl Tally {
+    pub(super) fn add(&mut self, other: &Self) {
+        for (mine, theirs) in [
+            (&mut self.steps, other.steps),
+            (&mut self.requests, other.requests),
+            (&mut self.attempts, other.attempts),
+            (&mut self.waits, other.waits),
+            (&mut self.repeats, other.repeats),
+            (&mut self.trials, other.trials),
+            (&mut self.mended, other.mended),
+            (&mut self.paid, other.paid),
+            (&mut self.denied_waiters, other.denied_waiters),
+        ] {
+            *mine += theirs;
+        }
+        for (end, count) in &other.ends {
+            *self.ends.entry(*end).or_default() += count;
+        }
+    }
+
+    /// What the days are for has happened in them.
+    pub(super) fn met_everything(&self) {
+        let Self {
+            waits,
+            repeats,
+            trials,
+            mended,
+            paid,
+            denied_waiters,
+            ..
+        } = self;
+        for count in [waits, repeats, trials, mended, paid, denied_waiters] {
+            assert!(*count > 100, "{self:?}");
+        }
+        assert_eq!(self.ends.len(), 8, "{self:?}");
+    }
+}
