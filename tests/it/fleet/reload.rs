@@ -2,14 +2,16 @@
 
 use std::fs;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use ociai_proxy::simulator::{Gate, Recorded, Simulator};
 use serde_json::Value;
 
 use super::site::{
-    Config, FILE, account, answer_after, ask, assert_good, breaker, chats, chats_of, error, hello,
-    is_chat, is_of, lines_with, send_chat, simulator_of, stats, text_of, throttled, wait_for_queue,
-    wait_for_state,
+    Config, FILE, account, answer_after, ask, assert_good, breaker, chats, chats_of, crowd, error,
+    hello, is_chat, is_of, lines_with, send_chat, simulator_of, stats, text_of, throttled,
+    wait_for_queue, wait_for_state,
 };
 use crate::harness::{DEADLINE, Proxy, eventually};
 
@@ -259,4 +261,40 @@ fn an_account_whose_key_appears_serves_after_a_reload() {
     let mut by: Vec<_> = (0..3).map(|_| hello(&proxy)).collect();
     by.sort();
     assert_eq!(by, ALL);
+}
+
+#[test]
+fn accounts_that_come_and_go_under_load_are_not_noticed() {
+    let simulator = simulator_of(&ALL);
+    let all = Config::of(&simulator, &ALL);
+    let proxy = all.start();
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let clients = scope.spawn(|| {
+            crowd(&proxy, 8, |number, talker| {
+                while !is_over.load(Ordering::SeqCst) {
+                    assert_good(&talker.chat(&ask("grok", number % 2 == 0, "Hello")));
+                }
+            });
+        });
+        for turn in 0..12 {
+            let some = all.clone().without(ALL[turn % ALL.len()]);
+            let before = lines_with(&proxy, "Reloaded ");
+            fs::write(proxy.dir.path().join(FILE), some.text()).unwrap();
+            proxy.signal("HUP");
+            eventually("the reload", || {
+                lines_with(&proxy, "Reloaded ") > before || clients.is_finished()
+            });
+            // Some are served by these accounts.
+            let enough = simulator.total_requests() + 20;
+            eventually("some requests", || {
+                simulator.total_requests() >= enough || clients.is_finished()
+            });
+        }
+        is_over.store(true, Ordering::SeqCst);
+    });
+    eventually("all slots to be free", || {
+        stats(&proxy, "concurrency")["global"]["in_flight"] == 0
+    });
+    assert!(simulator.peak_calls() <= 8);
 }
