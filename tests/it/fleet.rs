@@ -3,6 +3,7 @@
 mod breaker;
 mod failover;
 mod health;
+mod outage;
 mod queue;
 mod reload;
 mod site;
