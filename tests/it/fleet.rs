@@ -9,4 +9,5 @@ mod reload;
 mod site;
 mod start;
 mod throttled;
+mod trial;
 mod turns;
