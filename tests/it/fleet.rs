@@ -7,6 +7,7 @@ mod outage;
 mod queue;
 mod reload;
 mod site;
+mod soak;
 mod start;
 mod throttled;
 mod trial;
