@@ -84,7 +84,7 @@ fn nobody_notices_that_an_account_is_no_longer_reached() {
 
 #[test]
 fn nobody_notices_that_an_account_says_nothing_any_more() {
-    let proxy = kill_by("request_timeout = 3s", |_| Script::HangBeforeHead);
+    let proxy = kill_by("request_timeout = 5s", |_| Script::HangBeforeHead);
     assert_open(&proxy);
 }
 

@@ -43,7 +43,7 @@ fn who_waits_for_a_slot_also_takes_the_trial_of_a_breaker_whose_time_has_come() 
     // It finds a2 failing, and then nothing but the slot that is taken; a2's own recovery comes first.
     let mut waiting = sent(&proxy);
     eventually("the breaker to open", || {
-        breaker(&proxy, "a2")["trips"] == 1
+        breaker(&proxy, "a2")["trips"] != 0
     });
     simulator.set_for_account("a2", None);
     let mut late = sent(&proxy);
@@ -60,7 +60,7 @@ fn who_waits_for_a_slot_also_takes_the_end_of_a_cooldown() {
     assert!(simulator.wait_for(|simulator| chats_of(simulator, "a1") == 1, DEADLINE));
     simulator.set_for_account("a2", Some(throttled(1)));
     let mut waiting = sent(&proxy);
-    eventually("a2 to cool", || account(&proxy, "a2")["failures"] == 1);
+    eventually("a2 to cool", || account(&proxy, "a2")["failures"] != 0);
     simulator.set_for_account("a2", None);
     let mut late = sent(&proxy);
     assert_eq!(served_by(&late.response("POST")), "a2");
