@@ -1,3 +1,5 @@
+//! Tables of what happens to a breaker, step by step.
+
 use std::collections::HashMap;
 
 use BreakerState::{Closed, HalfOpen, Open};

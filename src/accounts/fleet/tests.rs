@@ -1,3 +1,5 @@
+//! Tables of what the fleet answers: the line of those who wait, repetitions, trials and reloads.
+
 mod reload;
 mod repeats;
 mod trials;

@@ -1,3 +1,5 @@
+//! Tables of what a request does after each attempt.
+
 use std::num::NonZeroU32;
 
 use Next::{Answer, Anywhere, Elsewhere};
