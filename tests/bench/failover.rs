@@ -153,8 +153,8 @@ fn explanation(alone: &Healthy, together: &Healthy, took: Duration) -> String {
          request meets the fault when it is its turn; accounts that answer at once, one client (for \"hang\" {clients}); \
          added to those that met it and were tried again. *Steady*: default settings, accounts that answer after {latency} \
          ms, {clients} clients, the fault begins with the first request, and the breaker soon keeps requests away from it; \
-         added to all requests. \"killed\" has one load, of the steady kind, for the whole row; a stream that had begun \
-         cannot be repeated and ends with an error. `request_timeout` is {} in place of 60 s, which is what \"hang\" \
+         added to all requests. \"killed\" has one load, of the steady kind, for the whole row, in which but a \
+         handful meet it; a stream that had begun cannot be repeated and ends with an error. `request_timeout` is {} in place of 60 s, which is what \"hang\" \
          costs. Healthy fleets, p50 and p99: one client: {}; {clients} clients: {}.\n\n\
          Measured on {}, clients, program and accounts together, in {} s. To repeat it: `cargo bench --bench failover`",
         fleet::REQUEST_TIMEOUT,

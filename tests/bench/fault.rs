@@ -6,7 +6,7 @@ use ociai_proxy::simulator::{Framing, Script, Simulator, Step};
 
 use crate::client::Kind;
 
-/// How long the simulated account of [`Fault::Killed`] takes for its answer, so that some calls are in the middle of theirs.
+/// The pause between the events of a stream that is to be killed. The system makes several milliseconds of it.
 const BUSY_PACE: Duration = Duration::from_millis(1);
 
 /// What happens to one of three accounts.

@@ -1,7 +1,7 @@
 //! Puts the same load on a healthy fleet and on one with a fault, in turn: A B A B. What disturbs the machine meanwhile
 //! disturbs both.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -43,7 +43,8 @@ struct Plan {
     clients: usize,
     /// Before each turn the fleets forget what they hold against their accounts.
     resets: bool,
-    deadline: Instant,
+    begun: Instant,
+    limit: Duration,
     healthy: Fleet,
     faulty: Fleet,
 }
@@ -52,8 +53,16 @@ struct Plan {
 struct Round {
     turns: usize,
     taken: AtomicUsize,
-    /// The turn that begins with the fault.
-    strike: Option<(usize, Fault)>,
+    strike: Option<Strike>,
+}
+
+/// The fault that one of the turns begins with.
+struct Strike {
+    fault: Fault,
+    /// It comes with this turn, or, should the machine be slow, at that time.
+    turn: usize,
+    at: Instant,
+    is_done: AtomicBool,
 }
 
 impl Situation {
@@ -72,11 +81,14 @@ impl Situation {
         }
     }
 
-    /// Requests to each fleet. So many that those which a hanging account holds at first, one a client and a few more, are
-    /// less than one of a hundred.
-    fn requests(self) -> usize {
+    /// Requests to each fleet. So many that those which a hanging account holds at first, one a client and a few more until
+    /// the breaker opens, are at most one of a hundred. The streams of the account that is killed take their time, so that there are
+    /// some to kill.
+    fn requests(self, fault: Fault) -> usize {
         match self {
             Self::FirstHit => 300,
+            Self::Steady if fault == Fault::Killed => 300,
+            Self::Steady if fault == Fault::Hang => 1200,
             Self::Steady => 1000,
         }
     }
@@ -92,32 +104,41 @@ impl Situation {
     /// How much of a run's time it may take, compared with the others.
     pub(crate) fn weight(self, fault: Fault) -> u32 {
         match self {
-            Self::FirstHit if fault != Fault::Hang => 1,
-            Self::FirstHit | Self::Steady => 3,
+            Self::FirstHit | Self::Steady if fault == Fault::Killed => 6,
+            Self::FirstHit | Self::Steady if fault == Fault::Hang => 4,
+            Self::FirstHit => 1,
+            Self::Steady => 3,
         }
     }
 
     /// Measures it, for at most `limit` and one request more.
     pub(crate) fn measure(self, fault: Fault, kind: Kind, limit: Duration) -> Measured {
-        let deadline = Instant::now() + limit;
+        let begun = Instant::now();
         let start = || Fleet::start(self.guard(), self.latency(), fault.pace());
         let plan = Plan {
             kind,
             clients: self.clients(fault),
             resets: self == Self::FirstHit,
-            deadline,
+            begun,
+            limit,
             healthy: start(),
             faulty: start(),
         };
         plan.run(Round::new(WARM_UP, None));
-        let requests = self.requests();
-        let strike_at = if fault.lasts() { 0 } else { requests / 2 };
-        plan.run(Round::new(requests, Some((strike_at, fault))))
+        let requests = self.requests(fault);
+        let turn = if fault.lasts() { 0 } else { requests / 2 };
+        let strike = Strike {
+            fault,
+            turn,
+            at: begun + limit / 2,
+            is_done: AtomicBool::new(false),
+        };
+        plan.run(Round::new(requests, Some(strike)))
     }
 }
 
 impl Round {
-    fn new(turns: usize, strike: Option<(usize, Fault)>) -> Self {
+    fn new(turns: usize, strike: Option<Strike>) -> Self {
         Self {
             turns,
             taken: AtomicUsize::new(0),
@@ -128,6 +149,14 @@ impl Round {
     /// The number of the next turn, if there is one.
     fn next(&self) -> Option<usize> {
         Some(self.taken.fetch_add(1, Ordering::Relaxed)).filter(|turn| *turn < self.turns)
+    }
+}
+
+impl Strike {
+    /// Says so once.
+    fn is_due(&self, turn: usize) -> bool {
+        (turn >= self.turn || Instant::now() >= self.at)
+            && !self.is_done.swap(true, Ordering::Relaxed)
     }
 }
 
@@ -155,12 +184,12 @@ impl Plan {
         let mut healthy = Client::new(self.healthy.address());
         let mut faulty = Client::new(self.faulty.address());
         let mut answers = (Vec::new(), Vec::new());
-        while Instant::now() < self.deadline {
+        while self.begun.elapsed() < self.limit {
             let Some(turn) = round.next() else { break };
-            if let Some((strike_at, fault)) = round.strike
-                && turn == strike_at
+            if let Some(strike) = &round.strike
+                && strike.is_due(turn)
             {
-                self.faulty.strike(fault, self.kind);
+                self.faulty.strike(strike.fault, self.kind);
             }
             if self.resets {
                 healthy.reset();
