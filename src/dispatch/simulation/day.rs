@@ -74,14 +74,15 @@ pub(super) fn enlisted(id: &str, weight: u32, max_concurrency: u32) -> Enlisted 
 }
 
 pub(super) fn fleet_settings(random: &mut Random) -> FleetSettings {
-    let max_failures = random.small(1, 5);
-    let reset_timeout = random.millis(100, 20_000);
+    let max_failures = random.small(1, 5) * random.pick(&[1, 1, 1000]);
+    let longest = random.pick(&[500, 5_000, 20_000]);
+    let reset_timeout = random.millis(100, longest);
     FleetSettings {
         strategy: random.pick(&Strategy::ALL),
         health_check_interval: None,
         breaker: BreakerSettings {
             failure_rate: f64::from(random.small(1, 10)) / 10.0,
-            min_requests: random.small(1, 20),
+            min_requests: random.small(1, 20) * max_failures.div_ceil(100),
             ..breaker(max_failures, reset_timeout)
         },
     }
@@ -117,11 +118,19 @@ pub(super) fn accounts(random: &mut Random, is_reload: bool) -> Vec<Enlisted> {
 
 pub(super) fn outages(random: &mut Random, t0: Instant, length: Duration) -> Vec<Outage> {
     let millis = u64::try_from(length.as_millis()).unwrap();
-    let count = random.between(0, 10);
+    // On some days little works, for one reason.
+    let is_gloomy = random.chance(25);
+    let gloom = random.pick(&[0, 1, 5]);
+    let count = random.between(0, if is_gloomy { 30 } else { 10 });
     let mut outages = Vec::new();
     for _ in 0..count {
         let from = t0 + random.millis(0, millis);
-        let trouble = match random.between(0, 8) {
+        let kind = if is_gloomy {
+            gloom
+        } else {
+            random.between(0, 8)
+        };
+        let trouble = match kind {
             0 => Trouble::Down,
             1 => Trouble::Failing,
             2 => Trouble::Throttling { retry_after: None },

@@ -26,6 +26,8 @@ pub(super) struct Tally {
     pub(super) trials: u64,
     pub(super) mended: u64,
     pub(super) paid: u64,
+    /// The budget was used up.
+    pub(super) unpaid: u64,
     pub(super) denied_waiters: u64,
     pub(super) ends: BTreeMap<End, u64>,
 }
@@ -41,6 +43,7 @@ impl Tally {
             (&mut self.trials, other.trials),
             (&mut self.mended, other.mended),
             (&mut self.paid, other.paid),
+            (&mut self.unpaid, other.unpaid),
             (&mut self.denied_waiters, other.denied_waiters),
         ] {
             *mine += theirs;
@@ -58,10 +61,11 @@ impl Tally {
             trials,
             mended,
             paid,
+            unpaid,
             denied_waiters,
             ..
         } = self;
-        for count in [waits, repeats, trials, mended, paid, denied_waiters] {
+        for count in [waits, repeats, trials, mended, paid, unpaid, denied_waiters] {
             assert!(*count > 100, "{self:?}");
         }
         assert_eq!(self.ends.len(), 8, "{self:?}");

@@ -141,7 +141,7 @@ impl Watch {
         for seat in seats {
             let held = held.get(&seat.number).copied().unwrap_or_default();
             assert_eq!(seat.in_flight, held, "not what the leases say");
-            let limit = seat.settings.max_concurrency.get();
+            let limit = world.limits[&seat.number];
             let ceiling = self.ceilings.get(&seat.number).copied().unwrap_or(limit);
             assert!(held <= ceiling.max(limit), "{held} in flight of {limit}");
             assert!(held <= limit || !new.contains(&seat.number));

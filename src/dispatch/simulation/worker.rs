@@ -178,6 +178,7 @@ impl World {
         let goes_on = asked.journey.failed(seat, verdict.next, now, || {
             let allowed = fleet.draw_retry(now);
             *drawn += u32::from(allowed);
+            self.tally.unpaid += u64::from(!allowed);
             self.drawn += u64::from(allowed);
             allowed
         });

@@ -87,7 +87,10 @@ pub(super) struct World {
     pub(super) tick_at: Option<Instant>,
     pub(super) fleet: Fleet,
     pub(super) settings: DispatchSettings,
+    /// Those in service, and whether they can start.
     pub(super) accounts: Vec<(AccountId, SeatNumber, bool)>,
+    /// As configured last.
+    pub(super) limits: HashMap<SeatNumber, u32>,
     pub(super) places: HashMap<SeatNumber, usize>,
     pub(super) outages: Vec<Outage>,
     pub(super) workers: usize,
@@ -110,6 +113,7 @@ impl World {
         let length = random.millis(2_000, 60_000);
         let fleet = day::fleet_settings(&mut random);
         let workers = usize::try_from(random.between(1, 16)).unwrap();
+        let queue_size = random.between(1, 20) * random.pick(&[1, 1, 20]);
         let mut world = Self {
             now: t0,
             t0,
@@ -119,12 +123,13 @@ impl World {
             fleet: Fleet::new(&fleet, t0),
             settings: day::dispatch_settings(&mut random),
             accounts: Vec::new(),
+            limits: HashMap::new(),
             places: HashMap::new(),
             outages: day::outages(&mut random, t0, length),
             workers,
             idle: workers,
             queue: VecDeque::new(),
-            queue_size: usize::try_from(random.between(1, 20)).unwrap(),
+            queue_size: usize::try_from(queue_size).unwrap(),
             requests: Vec::new(),
             waiting: BTreeMap::new(),
             leases: BTreeMap::new(),
@@ -145,7 +150,8 @@ impl World {
         for _ in 0..self.random.between(1, 8) {
             let burst = self.random.millis(0, millis);
             let wide = self.random.pick(&[1, 100, 5_000]);
-            for _ in 0..self.random.between(1, 25) {
+            let most = if self.random.chance(2) { 400 } else { 25 };
+            for _ in 0..self.random.between(1, most) {
                 let at = self.t0 + burst + self.random.millis(0, wide);
                 self.at(at, Event::Arrives);
             }
@@ -159,7 +165,7 @@ impl World {
                 at += interval;
             }
         }
-        for (event, percent) in [(Event::Reload, 25), (Event::Reset, 20), (Event::Jump, 10)] {
+        for (event, percent) in [(Event::Reload, 40), (Event::Reset, 20), (Event::Jump, 10)] {
             while self.random.chance(percent) {
                 let at = self.t0 + self.random.millis(0, millis);
                 self.at(at, event);
@@ -264,6 +270,8 @@ impl World {
             let id = account.settings.id.clone();
             let place = IDS.iter().position(|other| *other == id.as_str()).unwrap();
             self.places.insert(number, place);
+            let limit = account.settings.max_concurrency.get();
+            self.limits.insert(number, limit);
             if let Some((_, old, _)) = before.iter().find(|(other, ..)| *other == id) {
                 assert_eq!(*old, number, "an account that stays has another number");
             }

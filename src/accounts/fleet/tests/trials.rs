@@ -64,3 +64,20 @@ fn who_pauses_before_a_trial_that_another_one_gets_is_told() {
     let (number, answer) = bench.woken();
     assert_eq!((number, answer.is_err()), (pausing, true));
 }
+
+#[test]
+fn who_stands_before_the_one_that_gets_the_trial_is_told_as_well() {
+    let mut bench = Bench::new(&[("a", 2), ("b", 1)]);
+    bench.fail("a", Ending::Outage);
+    let b = bench.take(fresh(), "b");
+    let mut ask = bench.after(&[("a", true)]);
+    ask.repeat_from = Some(bench.now + seconds(40));
+    let pausing = bench.wait(ask);
+    let second = bench.wait(bench.after(&[("b", true)]));
+    // The first one would go to `a` in ten seconds, the second one goes there now.
+    bench.now += seconds(30);
+    bench.settle(&b, throttled(60));
+    let woken = bench.fleet.take_woken();
+    let found: Vec<_> = woken.iter().map(|(n, a)| (*n, a.is_ok())).collect();
+    assert_eq!(found, [(second, true), (pausing, false)]);
+}
