@@ -12,7 +12,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use crate::api::{Api, Live, Task};
 use crate::config::{self, ApiKeyOrigin, Loaded, Mode, Settings};
 use crate::dispatch::{Account, Dispatch, Lasting};
-use crate::http::{Desk, ListenSettings, Listener};
+use crate::http::{Desk, LAST_CALL_TIMEOUT, ListenSettings, Listener};
 use crate::life::{self, Signals};
 use crate::oci::Client;
 use crate::watch;
@@ -145,10 +145,15 @@ impl Server {
         );
         self.signals.stop_at_once()?;
         self.api.drain();
+        self.listener.announce_end();
         thread::sleep(self.fixed.drain_delay);
         self.listener.close();
-        let is_done = || self.listener.connections() == 0 && self.workers.load() == 0;
-        if !life::wait_until(is_done, DRAIN_LIMIT) {
+        let is_done = || self.listener.is_empty() && self.workers.load() == 0;
+        let is_done = life::wait_until(is_done, LAST_CALL_TIMEOUT) || {
+            self.listener.close_idle();
+            life::wait_until(is_done, DRAIN_LIMIT - LAST_CALL_TIMEOUT)
+        };
+        if !is_done {
             log::warn!(
                 "warning: some requests did not end within {} s and are cut off",
                 DRAIN_LIMIT.as_secs()

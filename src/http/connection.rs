@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::http::LAST_CALL_TIMEOUT;
 use crate::http::body::{Body, OverBudget};
 use crate::http::chunked::{self, Malformed};
 use crate::http::connections::Place;
@@ -22,9 +23,6 @@ use crate::openai::error::ApiError;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Between two requests on one connection.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
-/// The same after an answer that ends the connection, and could not announce it: a client that knows no better may have sent
-/// its next request already.
-const LAST_CALL_TIMEOUT: Duration = Duration::from_secs(1);
 /// From the head to the last byte of the body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 /// After the last answer: how long and how much of what the client still sends is read and thrown away. Closing a socket
@@ -104,10 +102,10 @@ pub(crate) fn serve(gate: &Arc<Gate>, stream: &TcpStream, peer: SocketAddr, plac
     let mut wait = HEAD_TIMEOUT;
     let mut is_last = false;
     loop {
-        // First idle, then the look: whoever closes the edge either finds this connection idle, or is seen here.
         place.idle(Instant::now());
+        // What has just come, or was not told of the end with its last answer, may have a request on the way.
         if gate.closing.load(Ordering::Acquire) {
-            return;
+            (wait, is_last) = (wait.min(LAST_CALL_TIMEOUT), true);
         }
         let read = client.read_head(peer, wait, place);
         let (head, framing) = match read {

@@ -84,18 +84,38 @@ impl Connections {
 
 impl Held {
     fn close_longest_idle(&mut self) -> bool {
-        let idle = self
-            .entries
-            .values_mut()
-            .filter(|entry| !entry.closing && entry.idle_since.is_some());
-        let Some(entry) = idle.min_by_key(|entry| entry.idle_since) else {
-            return false;
-        };
-        entry.closing = true;
-        // Its thread wakes with an end of file and leaves. An error means that the client was faster.
-        let _ = entry.stream.shutdown(Shutdown::Both);
-        true
+        loop {
+            let idle = self
+                .entries
+                .values_mut()
+                .filter(|entry| !entry.closing && entry.idle_since.is_some());
+            let Some(entry) = idle.min_by_key(|entry| entry.idle_since) else {
+                return false;
+            };
+            if has_bytes(&entry.stream) {
+                // A request has come, and its thread is about to see it.
+                entry.idle_since = None;
+                continue;
+            }
+            entry.closing = true;
+            // Its thread wakes with an end of file and leaves. An error means that the client was faster.
+            let _ = entry.stream.shutdown(Shutdown::Both);
+            return true;
+        }
     }
+}
+
+/// Whether there is something to read, without waiting for it and without a change that the socket's thread would see.
+#[cfg(unix)]
+fn has_bytes(stream: &TcpStream) -> bool {
+    use rustix::net::{RecvFlags, recv};
+    let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+    recv(stream, &mut [0_u8; 1][..], flags).is_ok_and(|(_, read)| read > 0)
+}
+
+#[cfg(not(unix))]
+fn has_bytes(_: &TcpStream) -> bool {
+    false
 }
 
 impl Place {

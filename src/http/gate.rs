@@ -2,7 +2,7 @@
 //! never ends: an error (no descriptors, no threads) costs one connection and a pause, not the port.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -13,6 +13,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use crate::http::body::Budget;
 use crate::http::connection;
 use crate::http::connections::{Connections, Place};
+use crate::http::door::{Bell, Door};
 use crate::http::exchange::Exchange;
 use crate::http::head::Version;
 use crate::http::inner::{self, Inner};
@@ -32,8 +33,6 @@ const WARN_EVERY: Duration = Duration::from_secs(10);
 const RECV_TICK: Duration = Duration::from_millis(250);
 /// Longest wait of one `write` to a client that does not read.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
-/// Longest try to wake the accept thread when the edge closes.
-const WAKE_TIMEOUT: Duration = Duration::from_millis(500);
 
 pub(crate) struct Gate {
     pub(crate) inner: Inner,
@@ -43,17 +42,25 @@ pub(crate) struct Gate {
     pub(crate) desk: Desk,
     pub(crate) max_request_bytes: usize,
     pub(crate) queue_timeout: Duration,
-    /// No new connections; the open ones end after their answer.
+    /// The end is near: connections end after their answer, and say so.
     pub(crate) closing: Arc<AtomicBool>,
+    /// No new connections. The bell wakes the thread that would wait for them.
+    shut: AtomicBool,
+    bell: Bell,
+    /// Connections are accepted, or some of them may still be on their way from the port to `connections`.
+    accepting: AtomicBool,
     stopped: AtomicBool,
 }
 
 impl Gate {
+    /// `shared`: others have the socket too.
     pub(crate) fn open(
-        listener: TcpListener,
+        socket: TcpListener,
+        shared: bool,
         settings: &ListenSettings,
         desk: Desk,
     ) -> io::Result<Arc<Self>> {
+        let (door, bell) = Door::new(socket, shared)?;
         let gate = Arc::new(Self {
             inner: Inner::open()?,
             waiting: Waiting::default(),
@@ -63,12 +70,19 @@ impl Gate {
             max_request_bytes: settings.max_request_bytes,
             queue_timeout: settings.queue_timeout,
             closing: Arc::new(AtomicBool::new(false)),
+            shut: AtomicBool::new(false),
+            bell,
+            accepting: AtomicBool::new(true),
             stopped: AtomicBool::new(false),
         });
         let accepting = Arc::clone(&gate);
         thread::Builder::new()
             .name("accept".to_owned())
-            .spawn(move || accepting.accept(&listener))?;
+            .spawn(move || {
+                accepting.accept(&door);
+                drop(door);
+                accepting.accepting.store(false, Ordering::Release);
+            })?;
         Ok(gate)
     }
 
@@ -92,22 +106,19 @@ impl Gate {
         None
     }
 
-    pub(crate) fn connections(&self) -> usize {
-        self.connections.count()
+    /// The port is closed, and so is the last connection.
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.accepting.load(Ordering::Acquire) && self.connections.count() == 0
     }
 
-    /// Stops accepting. `address` is where the listener is bound.
-    pub(crate) fn close(&self, address: SocketAddr) {
+    pub(crate) fn announce_end(&self) {
         self.closing.store(true, Ordering::Release);
-        // The accept thread sits in accept(): one connection of our own wakes it, and it drops the listener.
-        let ip = match address.ip() {
-            IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-            IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-            ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
-        };
-        // Refused means that it is closed already.
-        let _ = TcpStream::connect_timeout(&SocketAddr::new(ip, address.port()), WAKE_TIMEOUT);
-        self.connections.close_idle();
+    }
+
+    pub(crate) fn close(&self) {
+        self.announce_end();
+        self.shut.store(true, Ordering::Release);
+        self.bell.ring();
     }
 
     pub(crate) fn stop(&self) {
@@ -115,12 +126,14 @@ impl Gate {
         self.inner.current().remove();
     }
 
-    fn accept(self: &Arc<Self>, listener: &TcpListener) {
+    fn accept(self: &Arc<Self>, door: &Door) {
         let mut warned: Option<Instant> = None;
-        while !self.closing.load(Ordering::Acquire) {
-            let admitted = listener
-                .accept()
-                .and_then(|(stream, peer)| self.admit(stream, peer));
+        while !self.shut.load(Ordering::Acquire) {
+            let admitted = match door.accept() {
+                Ok(Some((stream, peer))) => self.admit(stream, peer),
+                Ok(None) => break,
+                Err(error) => Err(error),
+            };
             if let Err(error) = admitted {
                 if warned.is_none_or(|at| at.elapsed() >= WARN_EVERY) {
                     log::warn!("warning: cannot accept a connection: {error}");
@@ -131,14 +144,16 @@ impl Gate {
                 thread::sleep(ACCEPT_PAUSE);
             }
         }
+        for (stream, peer) in door.last() {
+            if let Err(error) = self.admit(stream, peer) {
+                log::warn!("warning: cannot accept a last connection: {error}");
+            }
+        }
     }
 
     /// # Errors
     /// No thread can be had for it; it is closed.
     fn admit(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) -> io::Result<()> {
-        if self.closing.load(Ordering::Acquire) {
-            return Ok(());
-        }
         // Neither option failing makes the connection useless, only slower to notice trouble.
         let _ = stream.set_nodelay(true);
         let _ = stream.set_write_timeout(Some(WRITE_TIMEOUT));

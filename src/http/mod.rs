@@ -8,6 +8,7 @@ mod chunked;
 mod connection;
 mod connections;
 mod cors;
+mod door;
 pub(crate) mod event_stream;
 pub(crate) mod exchange;
 mod gate;
@@ -18,7 +19,7 @@ pub(crate) mod reply;
 pub(crate) mod ticket;
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,6 +68,10 @@ pub(crate) fn new_request_id() -> RequestId {
     gate::new_request_id()
 }
 
+/// How long a connection without a request is still listened to when the end has come: a client that knows no better may
+/// have sent one already.
+pub(crate) const LAST_CALL_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// The open port. Dropping it does not stop it: [`Listener::close`] does.
 pub(crate) struct Listener {
     gate: Arc<Gate>,
@@ -79,9 +84,18 @@ impl Listener {
     /// # Errors
     /// The port is in use or not allowed, the host is unknown, or the private socket behind the gate cannot be made.
     pub(crate) fn bind(settings: &ListenSettings, desk: Desk) -> io::Result<Self> {
-        let listener = bind_any(&settings.host, settings.port)?;
-        let address = listener.local_addr()?;
-        let gate = Gate::open(listener, settings, desk)?;
+        let socket = door::bind(&settings.host, settings.port)?;
+        Self::open(socket, false, settings, desk)
+    }
+
+    fn open(
+        socket: TcpListener,
+        shared: bool,
+        settings: &ListenSettings,
+        desk: Desk,
+    ) -> io::Result<Self> {
+        let address = socket.local_addr()?;
+        let gate = Gate::open(socket, shared, settings, desk)?;
         Ok(Self { gate, address })
     }
 
@@ -95,24 +109,29 @@ impl Listener {
         self.gate.recv()
     }
 
-    /// Stops accepting, closes idle connections, and announces `Connection: close` on what is still answered.
-    pub(crate) fn close(&self) {
-        self.gate.close(self.address);
+    /// From now on each answer ends its connection and announces that; new ones are still accepted.
+    pub(crate) fn announce_end(&self) {
+        self.gate.announce_end();
     }
 
-    /// Client connections held now.
-    pub(crate) fn connections(&self) -> usize {
-        self.gate.connections()
+    /// Closes the port. Whoever waits at a port of our own is let in before; at a shared one he is left to the others. What
+    /// is connected may still send a request, until [`Listener::close_idle`].
+    pub(crate) fn close(&self) {
+        self.gate.close();
+    }
+
+    /// Closes the connections on which no request has begun to arrive.
+    pub(crate) fn close_idle(&self) {
+        self.gate.connections.close_idle();
+    }
+
+    /// Whether the port is closed and no connection is left.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.gate.is_empty()
     }
 
     /// Ends the waiting of every [`Listener::recv`], after the last answer.
     pub(crate) fn stop(&self) {
         self.gate.stop();
     }
-}
-
-fn bind_any(host: &str, port: u16) -> io::Result<TcpListener> {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let addresses: Vec<SocketAddr> = (host, port).to_socket_addrs()?.collect();
-    TcpListener::bind(addresses.as_slice())
 }

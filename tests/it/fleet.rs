@@ -9,6 +9,7 @@ mod reload;
 mod site;
 mod soak;
 mod start;
+mod stop;
 mod throttled;
 mod trial;
 mod turns;

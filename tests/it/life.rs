@@ -16,7 +16,7 @@ fn text(text: &str) -> Step {
 }
 
 /// A stream that says "one", waits for the gate, and goes on.
-fn gated(gate: &Gate) -> Script {
+pub(crate) fn gated(gate: &Gate) -> Script {
     Script::Steps(vec![
         Step::Head {
             status: 200,
@@ -31,7 +31,7 @@ fn gated(gate: &Gate) -> Script {
     ])
 }
 
-fn request(stream: bool) -> Value {
+pub(crate) fn request(stream: bool) -> Value {
     json!({"model": "grok", "stream": stream, "messages": [{"role": "user", "content": "Hello"}]})
 }
 
@@ -39,7 +39,7 @@ fn headers() -> [(&'static str, String); 1] {
     [("Authorization", format!("Bearer {KEY}"))]
 }
 
-fn send(client: &mut Client, body: &Value) {
+pub(crate) fn send(client: &mut Client, body: &Value) {
     let [(name, value)] = headers();
     client.send_request(
         "POST",
@@ -50,7 +50,7 @@ fn send(client: &mut Client, body: &Value) {
 }
 
 /// A stream under way: its first text has arrived, and it goes on when the gate is opened.
-struct Running {
+pub(crate) struct Running {
     client: Client,
     head: Response,
     so_far: Vec<u8>,
@@ -61,6 +61,11 @@ impl Running {
     fn start(simulator: &Simulator, proxy: &Proxy) -> Self {
         let gate = Gate::new();
         simulator.enqueue(gated(&gate));
+        Self::behind(gate, proxy)
+    }
+
+    /// The simulator has the script for it already.
+    pub(crate) fn behind(gate: Gate, proxy: &Proxy) -> Self {
         let mut client = proxy.connect();
         send(&mut client, &request(true));
         let head = client.head();
@@ -77,7 +82,7 @@ impl Running {
     }
 
     /// Opens the gate and reads the rest.
-    fn finish(mut self) -> (Client, Response) {
+    pub(crate) fn finish(mut self) -> (Client, Response) {
         self.gate.open();
         let mut answer = self.head;
         answer.body = self.so_far;
@@ -96,7 +101,7 @@ impl Running {
 }
 
 #[track_caller]
-fn assert_both_words(answer: &Response) {
+pub(crate) fn assert_both_words(answer: &Response) {
     let chunks = answer.chunks();
     let words: String = chunks
         .iter()
@@ -210,7 +215,7 @@ fn a_stop_leaves_no_files_behind() {
 }
 
 /// Writes a new configuration and has it read; waits for the log to say what became of it.
-fn reload(proxy: &Proxy, text: &str, outcome: &str) {
+pub(crate) fn reload(proxy: &Proxy, text: &str, outcome: &str) {
     let path = proxy.dir.path().join("config.conf");
     let count = || {
         proxy

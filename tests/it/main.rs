@@ -22,6 +22,8 @@ mod hostile_heads;
 mod hostile_leaving;
 mod hostile_queue;
 mod hostile_resources;
+#[cfg(unix)]
+mod kill;
 mod life;
 mod param_repair;
 mod smoke;
