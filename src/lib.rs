@@ -23,7 +23,7 @@
 //! a name; a secret is never shown.
 //!
 //! Map: `cli` argv, `config` the file, `logger` the log, `life` signals and limits, `names` the newtypes, `json` a forgiving
-//! reader, `accounts` what an account is set to, `openai` what clients speak, `simulator` a fake OCI for `-demo` and the
+//! reader, `systemd` what a service manager gives and hears, `accounts` what an account is set to, `openai` what clients speak, `simulator` a fake OCI for `-demo` and the
 //! tests, `demo` the demo.
 
 mod accounts;
@@ -43,6 +43,7 @@ mod recent;
 mod server;
 pub mod simulator;
 mod stats;
+mod systemd;
 mod translate;
 mod watch;
 mod workers;
@@ -50,11 +51,12 @@ mod workers;
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::net::TcpListener;
 use std::time::Instant;
 
 use crate::cli::Cli;
 use crate::config::Mode;
-use crate::server::{Server, Source};
+use crate::server::{Place, Server, Source};
 
 /// Exit code for a start that failed: a bad configuration, a key that does not load, a port in use.
 const FAILED: u8 = 1;
@@ -72,11 +74,15 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     };
     logger::start();
     life::raise_file_limit();
-    let result = if cli.demo {
-        run_demo(cli, started)
-    } else {
-        serve(cli, started)
-    };
+    let result = systemd::passed_socket()
+        .map_err(|problem| vec![problem])
+        .and_then(|passed| {
+            if cli.demo {
+                run_demo(cli, passed, started)
+            } else {
+                serve(cli, passed, started)
+            }
+        });
     match result {
         Ok(()) => 0,
         Err(problems) => {
@@ -88,7 +94,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     }
 }
 
-fn serve(cli: Cli, started: Instant) -> Result<(), Vec<String>> {
+fn serve(cli: Cli, passed: Option<TcpListener>, started: Instant) -> Result<(), Vec<String>> {
     let mode = if cli.multi_account {
         Mode::Multi
     } else {
@@ -98,20 +104,30 @@ fn serve(cli: Cli, started: Instant) -> Result<(), Vec<String>> {
         path: cli.config_path().to_owned(),
         mode,
     };
-    Server::start(source, &cli.host, cli.port, started)?
+    let place = Place {
+        host: cli.host,
+        port: cli.port,
+        passed,
+    };
+    Server::start(source, place, started)?
         .run()
         .map_err(|error| vec![error.to_string()])
 }
 
 /// The same program in front of a simulated OCI that it starts itself.
-fn run_demo(cli: Cli, started: Instant) -> Result<(), Vec<String>> {
+fn run_demo(cli: Cli, passed: Option<TcpListener>, started: Instant) -> Result<(), Vec<String>> {
     let demo =
         demo::prepare().map_err(|error| vec![format!("the demo cannot be prepared: {error}")])?;
     let source = Source {
         path: demo.config_path().to_owned(),
         mode: Mode::Multi,
     };
-    let server = Server::start(source, &cli.host, cli.port, started)?;
+    let place = Place {
+        host: cli.host,
+        port: cli.port,
+        passed,
+    };
+    let server = Server::start(source, place, started)?;
     print(&demo.banner(&format!("http://localhost:{}", server.port())));
     server.run().map_err(|error| vec![error.to_string()])
 }

@@ -39,6 +39,13 @@ pub(crate) fn file_limit() -> Option<usize> {
     None
 }
 
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Signal {
+    Reload,
+    Stop,
+}
+
 /// The signals that this program listens to, from the moment this is made.
 pub(crate) struct Signals {
     #[cfg(unix)]
@@ -56,13 +63,11 @@ impl Signals {
         })
     }
 
-    /// Waits for the signal to stop, and calls `reload` at each SIGHUP before it.
-    pub(crate) fn until_stop(&mut self, reload: impl Fn()) {
-        for signal in self.inner.forever() {
-            if signal != signal_hook::consts::SIGHUP {
-                return;
-            }
-            reload();
+    /// Waits for the next one. Several of a kind that come before it is asked for are one.
+    pub(crate) fn next(&mut self) -> Signal {
+        match self.inner.forever().next() {
+            Some(signal_hook::consts::SIGHUP) => Signal::Reload,
+            Some(_) | None => Signal::Stop,
         }
     }
 
@@ -94,7 +99,7 @@ impl Signals {
     }
 
     /// Without signals only the system ends the process.
-    pub(crate) fn until_stop(&mut self, _reload: impl Fn()) {
+    pub(crate) fn next(&mut self) -> Signal {
         loop {
             thread::park();
         }

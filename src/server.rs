@@ -2,6 +2,7 @@
 //! knows all of them.
 
 use std::io;
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -13,8 +14,9 @@ use crate::api::{Api, Live, Task};
 use crate::config::{self, ApiKeyOrigin, Loaded, Mode, Settings};
 use crate::dispatch::{Account, Dispatch, Lasting};
 use crate::http::{Desk, LAST_CALL_TIMEOUT, ListenSettings, Listener};
-use crate::life::{self, Signals};
+use crate::life::{self, Signal, Signals};
 use crate::oci::Client;
+use crate::systemd::{Manager, State};
 use crate::watch;
 use crate::workers::{PoolSettings, Workers};
 
@@ -33,6 +35,14 @@ pub(crate) struct Source {
     pub(crate) mode: Mode,
 }
 
+/// Where clients come in.
+pub(crate) struct Place {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    /// A socket that listens already, and counts instead of host and port.
+    pub(crate) passed: Option<TcpListener>,
+}
+
 /// The running program.
 pub(crate) struct Server {
     source: Source,
@@ -40,6 +50,7 @@ pub(crate) struct Server {
     listener: Arc<Listener>,
     workers: Arc<Workers<Task>>,
     signals: Signals,
+    manager: Manager,
     /// What a reload cannot change.
     fixed: Fixed,
     /// A clients' key that was made for this run because the file cannot be written.
@@ -65,8 +76,7 @@ impl Server {
     /// Every problem, one line each.
     pub(crate) fn start(
         source: Source,
-        host: &str,
-        port: u16,
+        place: Place,
         started: Instant,
     ) -> Result<Self, Vec<String>> {
         let loaded = config::load(&source.path, source.mode).map_err(lines)?;
@@ -76,8 +86,8 @@ impl Server {
             ApiKeyOrigin::Configured | ApiKeyOrigin::Written => None,
         };
         let mut settings = loaded.settings;
-        settings.listen.host = host.to_owned();
-        settings.listen.port = port;
+        settings.listen.host = place.host;
+        settings.listen.port = place.port;
         let (reloaded, reloads) = bounded(1);
         let fixed = Fixed {
             listen: settings.listen.clone(),
@@ -103,28 +113,49 @@ impl Server {
             }),
         };
         let listen = within_file_limit(&fixed.listen);
-        let listener = Listener::bind(&listen, desk)
-            .map_err(|error| vec![bind_problem(&fixed.listen, &error)])?;
+        let is_passed = place.passed.is_some();
+        let listener = match place.passed {
+            Some(socket) => Listener::share(socket, &listen, desk)
+                .map_err(one_line("the socket that was passed cannot be used"))?,
+            None => Listener::bind(&listen, desk)
+                .map_err(|error| vec![bind_problem(&fixed.listen, &error)])?,
+        };
         let server = Self {
             source,
             api,
             listener: Arc::new(listener),
             workers,
             signals,
+            manager: Manager::from_env(),
             fixed,
             made_key,
         };
-        // Which port it is, nobody could know otherwise.
-        if server.source.mode == Mode::Single || port == 0 {
-            log::info!("Starting server on port {}", server.port());
-        }
+        server.announce_port(is_passed);
         server
             .start_control_threads()
             .map_err(one_line("the control threads cannot be started"))?;
         let api = Arc::clone(&server.api);
         watch::start(api, server.source.mode, interval, reloads)
             .map_err(one_line("the health checks cannot be started"))?;
+        server.manager.tell(&server.serving(""));
         Ok(server)
+    }
+
+    fn announce_port(&self, is_passed: bool) {
+        if is_passed {
+            log::info!(
+                "Listening on {}, a socket that was passed: -host and -port do not count",
+                self.listener.address()
+            );
+        }
+        // Which port it is, nobody could know otherwise.
+        if self.source.mode == Mode::Single || is_passed || self.fixed.listen.port == 0 {
+            log::info!("Starting server on port {}", self.port());
+        }
+    }
+
+    fn serving(&self, more: &str) -> State {
+        State::Ready(format!("Serving on port {}{more}", self.port()))
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -136,13 +167,21 @@ impl Server {
     /// # Errors
     /// No thread can be had to wait for the second signal.
     pub(crate) fn run(mut self) -> io::Result<()> {
-        let (source, made_key) = (&self.source, self.made_key.as_ref());
-        let (api, fixed) = (&self.api, &self.fixed);
-        self.signals
-            .until_stop(|| reload(source, made_key, api, fixed));
+        while self.signals.next() == Signal::Reload {
+            self.manager.tell(&State::Reloading);
+            let more = if reload(&self.source, self.made_key.as_ref(), &self.api, &self.fixed) {
+                ""
+            } else {
+                "; the last reload failed: see the log"
+            };
+            self.manager.tell(&self.serving(more));
+        }
         log::info!(
             "Stopping: running and queued requests are finished first; a second signal stops at once"
         );
+        self.manager.tell(&State::Stopping(
+            "Finishing running and queued requests".to_owned(),
+        ));
         self.signals.stop_at_once()?;
         self.api.drain();
         self.listener.announce_end();
@@ -278,8 +317,13 @@ fn announce(settings: &Settings, mode: Mode) {
     }
 }
 
-/// SIGHUP: all of the new file, or nothing of it.
-fn reload(source: &Source, made_key: Option<&crate::names::Secret>, api: &Api, fixed: &Fixed) {
+/// All of the new file, or nothing of it. `false`: nothing.
+fn reload(
+    source: &Source,
+    made_key: Option<&crate::names::Secret>,
+    api: &Api,
+    fixed: &Fixed,
+) -> bool {
     let result = config::reload(&source.path, source.mode, made_key)
         .map_err(lines)
         .and_then(|loaded| {
@@ -301,6 +345,7 @@ fn reload(source: &Source, made_key: Option<&crate::names::Secret>, api: &Api, f
             let _ = fixed.reloads.try_recv();
             let _ = fixed.reloaded.try_send(interval);
             log::info!("Reloaded {}", source.path.display());
+            true
         }
         Err(problems) => {
             for problem in problems {
@@ -310,6 +355,7 @@ fn reload(source: &Source, made_key: Option<&crate::names::Secret>, api: &Api, f
                 "error: {} was not reloaded; everything goes on as before",
                 source.path.display()
             );
+            false
         }
     }
 }

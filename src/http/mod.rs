@@ -88,6 +88,18 @@ impl Listener {
         Self::open(socket, false, settings, desk)
     }
 
+    /// Starts to accept from a socket that listens already, and that others have too.
+    ///
+    /// # Errors
+    /// It is no socket of a port any more, or the private socket behind the gate cannot be made.
+    pub(crate) fn share(
+        socket: TcpListener,
+        settings: &ListenSettings,
+        desk: Desk,
+    ) -> io::Result<Self> {
+        Self::open(socket, true, settings, desk)
+    }
+
     fn open(
         socket: TcpListener,
         shared: bool,
