@@ -435,3 +435,12 @@ fn lines<T: ToString>(problems: Vec<T>) -> Vec<String> {
 fn one_line(what: &'static str) -> impl Fn(io::Error) -> Vec<String> {
     move |error| vec![format!("{what}: {error}")]
 }
+
+#[cfg(test)]
+#[expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail"
+)]
+mod tests;
