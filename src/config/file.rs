@@ -73,7 +73,10 @@ impl Entry {
 pub(super) fn shown(name: &str) -> String {
     match name.char_indices().nth(MAX_SHOWN_NAME) {
         // A key that long is none of ours: what it holds may be anything.
-        Some((cut, _)) => format!("{}…", name.get(..cut.min(8)).unwrap_or_default()),
+        Some(_) => {
+            let beginning: String = name.chars().take(8).collect();
+            format!("{}…", beginning.escape_debug())
+        }
         None => name.escape_debug().to_string(),
     }
 }

@@ -28,6 +28,8 @@ const SHARED: &[&str] = &[
     "default_max_tokens",
     "default_model",
 ];
+/// Keys whose value nobody may see.
+const SECRETS: &[&str] = &["api_key", "pass_phrase", "passphrase"];
 const ACCOUNT: &[&str] = &["id", "weight", "max_concurrency", "enabled"];
 const GLOBAL: &[&str] = &[
     "global_max_concurrency",
@@ -122,13 +124,32 @@ impl Kind {
 pub(super) fn check(file: &File, mode: Mode, report: &mut Report) {
     for section in &file.sections {
         match Kind::of(section) {
-            Kind::Models => {}
+            Kind::Models => refuse_secrets(section, mode, report),
             Kind::Other => unknown_section(section, mode, report),
             kind @ (Kind::Default | Kind::Global | Kind::Breaker | Kind::Account) => {
                 check_keys(section, &kind.keys(mode), mode, report);
             }
         }
     }
+}
+
+/// A secret among the models would be taken for a model's id, which is shown to everybody and sent to OCI.
+fn refuse_secrets(section: &Section, mode: Mode, report: &mut Report) {
+    for entry in &section.entries {
+        if let Some(key) = secret(&entry.name) {
+            let home = home_of(key, mode).unwrap_or_default();
+            let problem = format!("not the name of a model: this key belongs into {home}");
+            report.error(entry.line, key, problem);
+        }
+    }
+}
+
+/// The secret that an entry of `[MODELS]` holds. There a name may have a colon, so that one may have swallowed the
+/// beginning of a value.
+pub(super) fn secret(name: &str) -> Option<&'static str> {
+    let first = name.split([':', ' ', '\t']).next().unwrap_or_default();
+    let same = |key: &&&str| key.eq_ignore_ascii_case(first);
+    SECRETS.iter().find(same).copied()
 }
 
 fn check_keys(section: &Section, known: &[&str], mode: Mode, report: &mut Report) {

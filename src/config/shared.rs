@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::entries::{Entries, Show, read};
 use super::error::Report;
-use super::file::{File, Section};
-use super::known::Kind;
+use super::file::{Entry, File, Section};
+use super::known::{self, Kind};
 use super::value;
 use crate::accounts::{BreakerSettings, FleetSettings, Strategy};
 
@@ -254,7 +254,8 @@ impl<'a> Common<'a> {
             );
         }
         let mut models = Vec::new();
-        for entry in &section.entries {
+        let told = |entry: &&Entry| known::secret(&entry.name).is_none();
+        for entry in section.entries.iter().filter(told) {
             if let Some((id, format)) = read(entry, &entry.name, Show::Value, report, value::model)
             {
                 models.push((

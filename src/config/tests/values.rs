@@ -272,6 +272,8 @@ fn a_secret_is_never_repeated() {
         ),
         single("", &format!("[GLOBAL]\napi_key = {secret}\n")),
         single(&format!("key_content = {secret}\n{secret}\n"), ""),
+        single("", &format!("api_key = {secret} {secret}\n")),
+        single("", &format!("api_key: {secret}=\n")),
     ] {
         let errors = errors(Mode::Single, &text);
         assert!(!errors.is_empty(), "{text}");
@@ -284,6 +286,27 @@ fn a_secret_is_never_repeated() {
     let upstream = &settings.accounts.first().unwrap().upstream;
     assert_eq!(upstream.pass_phrase, Some(Secret::new(secret)));
     assert!(!format!("{:?} {:?}", upstream.pass_phrase, settings.api.keys).contains(secret));
+}
+
+#[test]
+fn a_secret_among_the_models_is_no_model() {
+    check(
+        Mode::Single,
+        &single("", "API_KEY = hunter2\npass_phrase = hunter2\n"),
+        &[
+            "f:10: api_key: not the name of a model: this key belongs into [DEFAULT] or [GLOBAL]",
+            "f:11: pass_phrase: not the name of a model: this key belongs into [DEFAULT]",
+        ],
+    );
+}
+
+#[test]
+fn a_name_in_a_warning_has_no_control_characters_however_long_it_is() {
+    for name in ["a\u{1b}b", &format!("a\u{1b}b{}", "c".repeat(50))] {
+        let (_, warnings) = good(Mode::Single, &single(&format!("{name} = 1\n"), ""));
+        let warning = warnings.first().unwrap();
+        assert!(warning.contains("a\\u{1b}b"), "{warning}");
+    }
 }
 
 #[test]
