@@ -139,11 +139,10 @@ pub(crate) fn parse(bytes: &[u8], peer: SocketAddr) -> Result<Parsed, ApiError> 
 }
 
 fn partial(bytes: &[u8]) -> Result<Parsed, ApiError> {
-    if bytes.len() < MAX_TARGET_BYTES {
-        return Ok(Parsed::Partial);
-    }
-    let line_ends = bytes.iter().take(MAX_HEAD_BYTES).any(|&byte| byte == b'\n');
-    if !line_ends {
+    // What there is of the target, and not of the line: how the bytes are cut on their way must not decide.
+    let line = bytes.trim_ascii_start().split(|&byte| byte == b'\n').next();
+    let target = line.and_then(|line| line.split(|&byte| byte == b' ').nth(1));
+    if target.is_some_and(|target| target.len() > MAX_TARGET_BYTES) {
         return Err(ApiError::target_too_long(MAX_TARGET_BYTES));
     }
     if bytes.len() >= MAX_HEAD_BYTES {
@@ -382,6 +381,19 @@ mod tests {
             ),
             414,
         );
+    }
+
+    #[test]
+    fn a_target_of_the_longest_length_is_taken_however_it_is_cut() {
+        let target = format!("/{}", "b".repeat(MAX_TARGET_BYTES - 1));
+        let text = format!("\r\nOPTIONS {target} HTTP/1.1\r\nHost: x\r\n\r\n");
+        for len in MAX_TARGET_BYTES..text.len() {
+            let prefix = read(text.get(..len).unwrap());
+            assert!(matches!(prefix, Ok(Parsed::Partial)), "{len}: {prefix:?}");
+        }
+        check_whole(&text, Framing::None);
+        check_refused(&format!("OPTIONS {target}b"), 414);
+        check_refused(&format!("{} /", "O".repeat(MAX_HEAD_BYTES)), 431);
     }
 
     #[test]
