@@ -1,6 +1,8 @@
 //! A whole answer in OpenAI's words, and what streams share with it: finish reasons, usage, annotations.
 //! Source: reference §5 and §10.2.
 
+use std::collections::HashSet;
+
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -9,7 +11,7 @@ use crate::oci::wire::ChatResult;
 use crate::oci::wire::generic as wire;
 use crate::openai::chat::{
     Annotation, AnswerFunction, AnswerToolCall, AssistantMessage, ChatCompletion, Choice,
-    CompletionTokensDetails, FinishReason, PromptTokensDetails, UrlCitation, Usage,
+    CompletionTokensDetails, FinishReason, MAX_CHOICES, PromptTokensDetails, UrlCitation, Usage,
 };
 
 use super::ReplyMeta;
@@ -31,15 +33,12 @@ pub(crate) fn completion(result: ChatResult, meta: &ReplyMeta) -> Result<ChatCom
         .as_deref()
         .and_then(unix_seconds)
         .unwrap_or(meta.created);
+    let indices = indices(&response.choices)?;
     let mut of_choice = None;
     let mut choices = Vec::with_capacity(response.choices.len());
-    for (at, mut from) in response.choices.into_iter().enumerate() {
+    for (index, mut from) in indices.into_iter().zip(response.choices) {
         of_choice = of_choice.or(from.usage.take());
-        choices.push(choice(
-            from,
-            u32::try_from(at).unwrap_or(u32::MAX),
-            &meta.tool_id_seed,
-        ));
+        choices.push(choice(from, index, &meta.tool_id_seed));
     }
     Ok(ChatCompletion {
         id: meta.id.clone(),
@@ -52,11 +51,25 @@ pub(crate) fn completion(result: ChatResult, meta: &ReplyMeta) -> Result<ChatCom
     })
 }
 
-fn choice(from: wire::Choice, at: u32, seed: &str) -> Choice {
-    let index = from
-        .index
-        .and_then(|index| u32::try_from(index).ok())
-        .unwrap_or(at);
+/// As the choices say it themselves; by their order if one says nothing, what another says, or what nobody can have asked
+/// for. Errors: as for a stream, [`OciError::Broken`] for more than [`MAX_CHOICES`].
+fn indices(choices: &[wire::Choice]) -> Result<Vec<u32>, OciError> {
+    let by_order = (0..MAX_CHOICES).take(choices.len());
+    if by_order.len() < choices.len() {
+        return Err(OciError::Broken {
+            why: format!("the answer has more than {MAX_CHOICES} choices"),
+        });
+    }
+    let said = choices.iter().map(|choice| {
+        let index = u32::try_from(choice.index?).ok()?;
+        (index < MAX_CHOICES).then_some(index)
+    });
+    let said: Option<Vec<u32>> = said.collect();
+    let distinct = |said: &Vec<u32>| said.iter().collect::<HashSet<_>>().len() == said.len();
+    Ok(said.filter(distinct).unwrap_or_else(|| by_order.collect()))
+}
+
+fn choice(from: wire::Choice, index: u32, seed: &str) -> Choice {
     let Spoken { text, reasoning } =
         Spoken::of(from.message.content, from.message.reasoning_content);
     let cited = match (from.message.annotations, from.grounding_metadata) {
@@ -312,6 +325,33 @@ mod tests {
         assert_eq!(calls[0].id, "a");
         assert_ne!(calls[1].id, "a");
         assert!(calls.iter().all(|call| call.function.arguments == "{}"));
+    }
+
+    #[test]
+    fn choices_have_places_of_their_own_that_can_be_asked_for() {
+        let indices = |said: Value| -> Vec<u32> {
+            let choices: Vec<Value> = said
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|index| json!({"index": index}))
+                .collect();
+            let completion = translated(json!({"choices": choices})).unwrap();
+            completion
+                .choices
+                .iter()
+                .map(|choice| choice.index)
+                .collect()
+        };
+        assert_eq!(indices(json!([1, 0])), [1, 0]);
+        assert_eq!(indices(json!([null, 0])), [0, 1]);
+        assert_eq!(indices(json!([3, 3])), [0, 1]);
+        assert_eq!(indices(json!([128])), [0]);
+        let many = vec![json!({}); 129];
+        assert!(matches!(
+            translated(json!({"choices": many})),
+            Err(OciError::Broken { .. })
+        ));
     }
 
     #[test]
