@@ -1,7 +1,9 @@
 //! What the client is told about an upstream failure; what the proxy does about it is `dispatch`'s table.
 //! Source: reference §8 and §10.2. A message never names an account, a key or an OCID.
 
-use crate::oci::error::{OciError, StatusError, status_of_code};
+use crate::oci::error::{
+    MAX_MESSAGE_CHARS as MAX_UPSTREAM_CHARS, OciError, StatusError, one_line, status_of_code,
+};
 use crate::openai::error::ApiError;
 
 use super::naming::openai_path;
@@ -108,7 +110,8 @@ fn of_event(code: Option<&str>, message: &str) -> ApiError {
 
 fn of_status(error: &StatusError) -> ApiError {
     let message = clean(&error.message);
-    let param = error.param.as_deref().map(openai_path);
+    let param = error.param.as_deref().map(clean);
+    let param = param.as_deref().map(openai_path);
     match error.status {
         // xAI says it with 403, which is OCI's own for a missing policy.
         400 | 403 | 422 if content_filter(error.code.as_deref(), &error.message) => {
@@ -220,7 +223,9 @@ fn not_found(error: &StatusError, message: String) -> ApiError {
 /// A code that is only the status again is no name.
 fn with_name(answer: ApiError, code: Option<&str>) -> ApiError {
     match code {
-        Some(code) if code.parse::<u64>().is_err() && !code.is_empty() => answer.with_code(code),
+        Some(code) if code.parse::<u64>().is_err() && !code.trim().is_empty() => {
+            answer.with_code(clean(code))
+        }
         Some(_) | None => answer,
     }
 }
@@ -232,9 +237,10 @@ fn context_length(message: &str) -> bool {
         .any(|words| message.contains(words))
 }
 
-/// OCI's text without OCIDs, at most [`MAX_MESSAGE_CHARS`] long.
+/// OCI's text as one line without OCIDs, at most [`MAX_MESSAGE_CHARS`] long.
 fn clean(message: &str) -> String {
-    let mut rest = message.trim();
+    let line = one_line(message, MAX_UPSTREAM_CHARS);
+    let mut rest = line.as_str();
     if rest.is_empty() {
         return "no reason was given".to_owned();
     }

@@ -311,6 +311,24 @@ fn unsupported_parameters_have_openais_code_and_name() {
 }
 
 #[test]
+fn nothing_that_a_client_is_told_has_an_ocid_or_a_control_character() {
+    let event = OciError::Event {
+        code: Some("ocid1.tenancy.oc1..a\n".to_owned()),
+        message: "no\u{1b}[2J\r\nforged ocid1.user.oc1..b".to_owned(),
+    };
+    check(
+        &event,
+        (502, SERVER, None, Some("<ocid>")),
+        "no [2J forged <ocid>",
+    );
+    check(
+        &status(400, "ocid1.x", "no", Some("tools[ocid1.y]")),
+        (400, INVALID, Some("tools[<ocid>]"), Some("<ocid>")),
+        "no",
+    );
+}
+
+#[test]
 fn messages_lose_ocids_and_have_a_bound() {
     assert_eq!(
         clean("tenancy ocid1.tenancy.oc1..aaa, model ocid1.x"),
