@@ -11,6 +11,9 @@ use crate::openai::chunk::{FunctionDelta, ToolCallDelta};
 /// Calls of one choice; what comes beyond is refused. OCI takes 128 tools, and nobody calls each twice.
 pub(super) const MAX_TOOL_CALLS: usize = 256;
 
+/// Bytes of arguments that are kept for a call whose name has not come yet. Who names calls late does so at once.
+const MAX_HELD_BYTES: usize = 64 * 1024;
+
 /// The arguments of a call that has none.
 pub(super) const NO_ARGUMENTS: &str = "{}";
 
@@ -56,6 +59,8 @@ impl OwnIds {
 #[derive(Debug, Default)]
 pub(super) struct ToolCalls {
     calls: Vec<Call>,
+    /// How many of them the client was told of.
+    told: usize,
     /// Which call is being written at each place of the event's list.
     open: BTreeMap<usize, usize>,
 }
@@ -65,6 +70,18 @@ struct Call {
     id: String,
     name: Option<String>,
     arguments: JsonScan,
+    told: Told,
+}
+
+/// A call opens with its name: clients cannot take one that gets it later, or never.
+#[derive(Debug)]
+enum Told {
+    /// Under this number.
+    As(usize),
+    /// Not before its name comes; these are its arguments so far.
+    Later(String),
+    /// Its name did not come within [`MAX_HELD_BYTES`].
+    Never,
 }
 
 /// There were more than [`MAX_TOOL_CALLS`].
@@ -73,7 +90,7 @@ pub(super) struct TooManyCalls;
 
 impl ToolCalls {
     pub(super) fn is_empty(&self) -> bool {
-        self.calls.is_empty()
+        self.told == 0
     }
 
     /// The delta for an entry at `position` of an event's list; `None` if it says nothing new.
@@ -100,7 +117,7 @@ impl ToolCalls {
             }
             // A fragment of nothing: there is no call to append it to, and no name to make one of.
             (None, None, None) => Ok(None),
-            (None, _, _) => self.start(position, id, name, arguments, ids).map(Some),
+            (None, _, _) => self.start(position, id, name, arguments, ids),
         }
     }
 
@@ -122,22 +139,26 @@ impl ToolCalls {
     /// Deltas that make JSON of the arguments that never came: of a call without arguments vendors write nothing, and
     /// clients parse what they have put together.
     pub(super) fn finish(&mut self) -> Vec<ToolCallDelta> {
-        let numbered = self.calls.iter_mut().enumerate();
-        let blank = numbered.filter(|(_, call)| call.arguments.is_blank());
-        blank
-            .map(|(number, call)| {
-                call.arguments.push(NO_ARGUMENTS);
-                ToolCallDelta {
-                    index: index(number),
-                    id: None,
-                    r#type: None,
-                    function: FunctionDelta {
-                        name: None,
-                        arguments: NO_ARGUMENTS.to_owned(),
-                    },
-                }
+        let blank = self
+            .calls
+            .iter_mut()
+            .filter(|call| call.arguments.is_blank());
+        let told = blank.filter_map(|call| {
+            let Told::As(number) = call.told else {
+                return None;
+            };
+            call.arguments.push(NO_ARGUMENTS);
+            Some(ToolCallDelta {
+                index: index(number),
+                id: None,
+                r#type: None,
+                function: FunctionDelta {
+                    name: None,
+                    arguments: NO_ARGUMENTS.to_owned(),
+                },
             })
-            .collect()
+        });
+        told.collect()
     }
 
     fn start(
@@ -147,27 +168,19 @@ impl ToolCalls {
         name: Option<String>,
         arguments: Option<String>,
         ids: &MadeUpIds<'_>,
-    ) -> Result<ToolCallDelta, TooManyCalls> {
+    ) -> Result<Option<ToolCallDelta>, TooManyCalls> {
         let number = self.calls.len();
         if number >= MAX_TOOL_CALLS {
             return Err(TooManyCalls);
         }
-        let id = id.unwrap_or_else(|| ids.id(number));
-        let arguments = arguments.unwrap_or_default();
-        let mut scan = JsonScan::default();
-        scan.push(&arguments);
         self.calls.push(Call {
-            id: id.clone(),
-            name: name.clone(),
-            arguments: scan,
+            id: id.unwrap_or_else(|| ids.id(number)),
+            name: None,
+            arguments: JsonScan::default(),
+            told: Told::Later(String::new()),
         });
         self.open.insert(position, number);
-        Ok(ToolCallDelta {
-            index: index(number),
-            id: Some(id),
-            r#type: Some("function"),
-            function: FunctionDelta { name, arguments },
-        })
+        Ok(self.append(number, true, name, arguments))
     }
 
     fn append(
@@ -181,16 +194,30 @@ impl ToolCalls {
         // A whole call announced again, by its name or its id, brings its arguments again.
         let again = announced && call.arguments.is_complete();
         let arguments = arguments.filter(|_| !again).unwrap_or_default();
-        let name = name.filter(|_| call.name.is_none());
-        if name.is_none() && arguments.is_empty() {
-            return None;
-        }
         call.arguments.push(&arguments);
-        call.name = call.name.take().or_else(|| name.clone());
+        call.name = call.name.take().or(name);
+        let (number, opening, arguments) = match (&mut call.told, &call.name) {
+            (Told::As(number), _) if !arguments.is_empty() => (*number, None, arguments),
+            (Told::Later(held), name) => {
+                held.push_str(&arguments);
+                let Some(name) = name.clone() else {
+                    if held.len() > MAX_HELD_BYTES {
+                        call.told = Told::Never;
+                    }
+                    return None;
+                };
+                let (held, number) = (std::mem::take(held), self.told);
+                call.told = Told::As(number);
+                self.told += 1;
+                (number, Some((call.id.clone(), name)), held)
+            }
+            (Told::As(_) | Told::Never, _) => return None,
+        };
+        let (id, name) = opening.unzip();
         Some(ToolCallDelta {
             index: index(number),
-            id: None,
-            r#type: None,
+            r#type: id.is_some().then_some("function"),
+            id,
             function: FunctionDelta { name, arguments },
         })
     }

@@ -204,11 +204,38 @@ fn a_fragment_of_nothing_is_dropped_and_one_at_a_new_place_goes_to_the_latest() 
 }
 
 #[test]
-fn a_name_that_comes_late_is_told_once() {
+fn a_call_opens_with_its_name_however_late_that_comes() {
     check(
         &[&[("a", "", "")], &[("", "f", "{")], &[("", "f", "}")]],
-        &[(0, "a", "", ""), (0, "", "f", "{"), (0, "", "", "}")],
+        &[(0, "a", "f", "{"), (0, "", "", "}")],
     );
+    check(
+        &[
+            &[("a", "", "{"), ("b", "g", "{}")],
+            &[("", "", "}")],
+            &[("a", "f", "{}")],
+        ],
+        &[(0, "b", "g", "{}"), (1, "a", "f", "{}")],
+    );
+}
+
+#[test]
+fn a_call_without_a_name_is_none() {
+    check(&[&[("a", "", "{}")], &[("a", "", "")]], &[]);
+    let mut calls = ToolCalls::default();
+    let mut push = |name: Option<&str>, arguments: &str| {
+        let entry = AnswerToolCall {
+            id: Some("a".to_owned()),
+            name: name.map(str::to_owned),
+            arguments: Some(arguments.to_owned()),
+        };
+        calls.push(0, entry, &IDS)
+    };
+    assert_eq!(push(None, &"[".repeat(MAX_HELD_BYTES)), Ok(None));
+    assert_eq!(push(None, "1"), Ok(None));
+    assert_eq!(push(Some("f"), "]"), Ok(None));
+    assert!(calls.is_empty());
+    assert_eq!(calls.finish(), []);
 }
 
 #[test]
