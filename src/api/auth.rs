@@ -75,12 +75,18 @@ fn is_local(head: &Head) -> bool {
 
 /// `localhost`, `127.0.0.0/8` or `[::1]`, with or without a port: a name that DNS rebinding cannot take.
 fn is_loopback_host(host: &str) -> bool {
-    let name = match host.strip_prefix('[') {
-        Some(v6) => v6.split_once(']').map_or(v6, |(name, _)| name),
-        None => host.split_once(':').map_or(host, |(name, _)| name),
+    let v6 = host.strip_prefix('[').and_then(|v6| v6.split_once(']'));
+    let (name, port) = match v6 {
+        Some((name, port)) => (name, port),
+        None => host.split_at(host.find(':').unwrap_or(host.len())),
     };
-    name.eq_ignore_ascii_case("localhost")
-        || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    let ends_well = match port.strip_prefix(':') {
+        Some(port) => port.bytes().all(|byte| byte.is_ascii_digit()),
+        None => port.is_empty(),
+    };
+    ends_well
+        && (name.eq_ignore_ascii_case("localhost")
+            || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback()))
 }
 
 /// No `Origin`, or the one whose page this program serves itself. It speaks http only.
@@ -168,6 +174,15 @@ mod tests {
             "127.0.0.1:5",
             &[("host", "localhost"), ("sec-fetch-site", "same-origin")]
         ));
+        for host in [
+            "localhost.evil",
+            "localhost:evil",
+            "[::1]evil",
+            "127.0.0.1:80.evil",
+            "[::1",
+        ] {
+            assert!(!local("127.0.0.1:5", &[("host", host)]), "{host}");
+        }
         assert!(!local("192.168.0.2:5", &[("host", "localhost:8080")]));
         assert!(!local("127.0.0.1:5", &[]));
         assert!(!local("127.0.0.1:5", &[("host", "rebound.example:8080")]));
