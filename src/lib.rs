@@ -32,6 +32,8 @@ mod cli;
 mod config;
 mod demo;
 mod dispatch;
+#[cfg(test)]
+mod fuzz;
 mod http;
 mod json;
 mod life;

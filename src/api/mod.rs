@@ -3,6 +3,8 @@
 
 pub(crate) mod auth;
 mod chat;
+#[cfg(test)]
+mod fuzz;
 mod models;
 pub(crate) mod route;
 mod stats;

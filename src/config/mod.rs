@@ -6,6 +6,8 @@ mod account;
 mod entries;
 mod error;
 mod file;
+#[cfg(test)]
+mod fuzz;
 mod known;
 mod multi;
 mod shared;

@@ -95,7 +95,7 @@ fn secs(seconds: u64) -> Duration {
 }
 
 /// Everything but the accounts and the models, as text: the settings of other rooms need not be comparable.
-fn common(settings: &Settings) -> String {
+pub(super) fn common(settings: &Settings) -> String {
     let Settings {
         listen,
         workers,

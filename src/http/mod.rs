@@ -11,6 +11,8 @@ mod cors;
 mod door;
 pub(crate) mod event_stream;
 pub(crate) mod exchange;
+#[cfg(test)]
+mod fuzz;
 mod gate;
 mod handover;
 pub(crate) mod head;

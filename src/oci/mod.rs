@@ -7,11 +7,13 @@ mod call;
 mod check;
 pub(crate) mod error;
 mod exchange;
+#[cfg(test)]
+mod fuzz;
 pub(crate) mod keys;
 pub(crate) mod region;
 mod resolver;
 pub(crate) mod signer;
-mod sse;
+pub(crate) mod sse;
 mod stream;
 #[cfg(test)]
 mod tests;

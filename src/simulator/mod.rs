@@ -56,7 +56,7 @@ mod prose;
 mod quirks;
 mod reply;
 mod sample;
-mod schema;
+pub(crate) mod schema;
 mod script;
 mod server;
 mod state;

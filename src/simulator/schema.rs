@@ -14,9 +14,9 @@ use Kind::{
 
 /// Why a request is refused, in OCI's words: answered as 400.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Problem {
-    pub(super) code: &'static str,
-    pub(super) message: String,
+pub(crate) struct Problem {
+    pub(crate) code: &'static str,
+    pub(crate) message: String,
 }
 
 /// What a value must be.
@@ -97,7 +97,7 @@ const URL: &[Field] = &[
 ];
 
 /// Checks the whole body of `POST /20231130/actions/chat`.
-pub(super) fn check(body: &Value) -> Result<(), Problem> {
+pub(crate) fn check(body: &Value) -> Result<(), Problem> {
     let Value::Object(object) = body else {
         return Err(invalid("", "the body must be a JSON object"));
     };

@@ -16,6 +16,8 @@ mod error;
 mod event;
 pub(crate) mod fields;
 mod functions;
+#[cfg(test)]
+mod fuzz;
 mod generic;
 #[cfg(test)]
 mod golden;

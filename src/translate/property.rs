@@ -199,7 +199,7 @@ fn no_request_panics_and_what_goes_out_is_whole() {
 }
 
 /// Each call has an id of its own and exactly one result, right behind it. Gives the number of calls.
-fn check_pairs(sent: &Value, one_a_turn: bool, seed: u64) -> usize {
+pub(super) fn check_pairs(sent: &Value, one_a_turn: bool, seed: u64) -> usize {
     let mut ids = BTreeSet::new();
     let mut open: BTreeSet<String> = BTreeSet::new();
     let mut total = 0;
@@ -223,7 +223,7 @@ fn check_pairs(sent: &Value, one_a_turn: bool, seed: u64) -> usize {
     total
 }
 
-fn check_order(sent: &Value, one_system_first: bool, seed: u64) {
+pub(super) fn check_order(sent: &Value, one_system_first: bool, seed: u64) {
     let messages = sent["messages"].as_array().unwrap();
     let after_first = messages.iter().skip(1);
     let mut later = after_first.filter(|message| message["role"] == "SYSTEM");
@@ -231,7 +231,7 @@ fn check_order(sent: &Value, one_system_first: bool, seed: u64) {
 }
 
 /// No reference is left, outside of data.
-fn check_schema(schema: &Value, seed: u64) {
+pub(super) fn check_schema(schema: &Value, seed: u64) {
     if let Value::Object(map) = schema {
         for (key, value) in map {
             assert!(

@@ -44,6 +44,7 @@ const ROOMS: [(&str, &[&str]); 19] = [
         "dispatch",
         &["accounts", "translate", "oci", "openai", "http", "stats"],
     ),
+    ("fuzz", &[]),
     ("http", &["openai::error"]),
     ("json", &[]),
     ("life", &[]),
@@ -134,7 +135,9 @@ fn collect(dir: &Path, files: &mut Vec<PathBuf>) {
 }
 
 fn is_test(file: &str) -> bool {
-    file.ends_with("/tests.rs") || file.contains("/tests/")
+    ["tests", "fuzz"]
+        .iter()
+        .any(|name| file.ends_with(&format!("/{name}.rs")) || file.contains(&format!("/{name}/")))
 }
 
 /// The part of a file that is shipped: everything before its tests.
