@@ -11,7 +11,7 @@ const MAX_LINES: usize = 500;
 const FREE: [&str; 3] = ["names", "json", "recent"];
 
 /// Each room, and the others that it may name. [`FREE`] is for all; `lib`, `server` and `watch` are the wiring and name all.
-const ROOMS: [(&str, &[&str]); 19] = [
+const ROOMS: [(&str, &[&str]); 20] = [
     ("accounts", &[]),
     (
         "api",
