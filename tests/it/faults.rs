@@ -436,8 +436,9 @@ fn silence_within_a_stream_ends_after_stream_idle_timeout() {
 #[test]
 fn a_connection_that_oci_closed_while_it_was_idle_is_nobodys_failure() {
     let simulator = simulator();
-    // One worker: what it has answered, it has finished with before the next request.
-    let alone = "[GLOBAL]\nglobal_max_concurrency = 1\nretry_attempts = 0";
+    // One worker: what it has answered, it has finished with before the next request. And no connection of a health check.
+    let alone =
+        "[GLOBAL]\nglobal_max_concurrency = 1\nretry_attempts = 0\nhealth_check_interval = 0";
     let proxy = Proxy::start(&simulator, alone);
     let body = json!({"modelId": "xai.grok-4.3", "chatResponse": {"apiFormat": "GENERIC", "choices": [
         {"index": 0, "message": {"role": "ASSISTANT", "content": [{"type": "TEXT", "text": "Hi"}]}, "finishReason": "stop"}
