@@ -41,7 +41,7 @@ impl Ending {
                 self.has_head = true;
                 *status != 200
             }
-            Step::Bytes(bytes) | Step::ByteByByte(bytes) => {
+            Step::Bytes(bytes) | Step::ByteByByte(bytes) | Step::Endless { bytes, .. } => {
                 self.comes_with(bytes) || !self.has_head
             }
             Step::Pause(_)

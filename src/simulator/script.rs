@@ -49,6 +49,8 @@ pub enum Step {
     Bytes(Vec<u8>),
     /// As `Bytes`, but a write (and a chunk) for every single byte.
     ByteByByte(Vec<u8>),
+    /// As `Bytes`, again and again with this pause between, until the peer leaves. With a pause of zero as fast as it reads.
+    Endless { bytes: Vec<u8>, pace: Duration },
     /// Sends nothing for a time. The script ends early if the peer leaves.
     Pause(Duration),
     /// Sends nothing until the test opens the gate. The script ends early if the peer leaves.
@@ -107,7 +109,9 @@ impl Step {
     fn writes(&self) -> bool {
         match self {
             Self::Head { .. } => true,
-            Self::Bytes(bytes) | Self::ByteByByte(bytes) => !bytes.is_empty(),
+            Self::Bytes(bytes) | Self::ByteByByte(bytes) | Self::Endless { bytes, .. } => {
+                !bytes.is_empty()
+            }
             Self::Pause(_)
             | Self::WaitFor(_)
             | Self::Hang
@@ -206,6 +210,11 @@ fn play_steps(steps: &[Step], reply: &mut Reply<'_>) -> io::Result<After> {
                     send(reply, framing, &[*byte])?;
                 }
             }
+            // It ends as the peer leaves: with the error of a write or of a pause.
+            Step::Endless { bytes, pace } => loop {
+                send(reply, framing, bytes)?;
+                reply.connection.pause(*pace)?;
+            },
             Step::Pause(pause) => reply.connection.pause(*pause)?,
             Step::WaitFor(gate) => reply.connection.wait_for(gate)?,
             Step::Hang | Step::KeepOpen => {
