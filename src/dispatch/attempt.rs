@@ -234,6 +234,7 @@ impl Pump<'_> {
             }
         };
         accepted();
+        self.stream.begun();
         self.latency = self.started.elapsed();
         self.lease.answered();
         let account = self.lease.account();

@@ -29,6 +29,8 @@ pub(crate) struct ChatStream {
     first: Option<String>,
     opc_request_id: Option<String>,
     idle: Duration,
+    /// What has come means something: from now on only silence ends it.
+    has_begun: bool,
     /// The answer is complete in substance; what may still follow is waited for this long.
     ends_within: Option<Duration>,
     received: u64,
@@ -63,6 +65,7 @@ impl ChatStream {
             first: None,
             opc_request_id,
             idle,
+            has_begun: false,
             ends_within: None,
             received: 0,
             at_end: false,
@@ -76,7 +79,6 @@ impl ChatStream {
                     return Err(OciError::Broken { why });
                 };
                 stream.first = Some(event);
-                stream.incoming.call.set_phase(Phase::Body);
                 return Ok(stream);
             }
             stream.read()?;
@@ -87,8 +89,15 @@ impl ChatStream {
         self.opc_request_id.as_deref()
     }
 
-    /// The next event or the end. Waits at most the idle limit since bytes last came; any byte is a sign of life, a
-    /// comment too. Errors: `Timeout`, `Broken`, `Cancelled`. After the end or an error it says the same again.
+    /// An event that means something has come. Until this is said the call's deadline holds: a stream of events that mean
+    /// nothing is no answer.
+    pub(crate) fn begun(&mut self) {
+        self.has_begun = true;
+        self.incoming.call.set_phase(Phase::Body);
+    }
+
+    /// The next event or the end. Once it has `begun`, waits at most the idle limit since bytes last came; any byte is a sign
+    /// of life, a comment too. Errors: `Timeout`, `Broken`, `Cancelled`. After the end or an error it says the same again.
     pub(crate) fn next(&mut self) -> Result<StreamItem, OciError> {
         if let Some(first) = self.first.take() {
             return Ok(StreamItem::Event(first));
@@ -136,7 +145,7 @@ impl ChatStream {
             if let Some(item) = self.decoded()? {
                 return Ok(item);
             }
-            if self.ends_within.is_none() {
+            if self.has_begun && self.ends_within.is_none() {
                 self.set_deadline(self.idle);
             }
             match self.read() {

@@ -179,6 +179,28 @@ fn dripping_bytes_move_no_deadline_but_that_of_an_idle_stream() {
 }
 
 #[test]
+fn events_that_mean_nothing_do_not_begin_a_stream() {
+    let server = dripping(EVENTS, event("nothing"));
+    let result = server.caller().open(&limits(SHORT, LONG), stay());
+    let Ok(Answer::Stream(mut stream)) = result else {
+        panic!("{result:?}");
+    };
+    let end = soon(|| {
+        loop {
+            match stream.next() {
+                Ok(StreamItem::Event(_)) => {}
+                end => return end,
+            }
+        }
+    });
+    let timeout = OciError::Timeout {
+        phase: Phase::Answer,
+        after: SHORT,
+    };
+    assert_eq!(end, Err(timeout));
+}
+
+#[test]
 fn a_silent_stream_times_out_or_ends() {
     let server = Server::silent_after(format!("{EVENTS}{}", event("1")));
     let mut idle = stream(server.caller().open(&limits(LONG, SHORT), stay()));

@@ -236,9 +236,13 @@ fn stay() -> Hook {
     Box::new(|| Flow::Continue)
 }
 
+/// An open stream whose first event means something.
 fn stream(answer: Result<Answer, OciError>) -> ChatStream {
     match answer.unwrap() {
-        Answer::Stream(stream) => stream,
+        Answer::Stream(mut stream) => {
+            stream.begun();
+            stream
+        }
         Answer::Whole(whole) => panic!("not a stream: {whole:?}"),
     }
 }
