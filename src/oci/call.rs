@@ -17,6 +17,9 @@ pub(crate) const TICK: Duration = Duration::from_millis(100);
 /// The shortest time a socket is told to wait: a time-out of zero means "for ever" to the system.
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 
+/// Bytes that may come before a complete head: interim answers count, which may be many.
+const MAX_BYTES_BEFORE_HEAD: u64 = 64 * 1024;
+
 /// The longest explanation of an error, in characters.
 const MAX_WHY_CHARS: usize = 200;
 
@@ -50,6 +53,8 @@ struct State {
     fresh: bool,
     /// Bytes of the answer, after TLS, that this try has received.
     received: u64,
+    /// The head is complete, and the body may be longer.
+    has_head: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -89,6 +94,7 @@ impl Call {
                 stop: None,
                 fresh: false,
                 received: 0,
+                has_head: false,
             });
             Ok(Self {
                 _this_thread: PhantomData,
@@ -102,7 +108,13 @@ impl Call {
             state.phase = Phase::Connect;
             state.fresh = false;
             state.received = 0;
+            state.has_head = false;
         });
+    }
+
+    /// What comes from now on belongs to the body.
+    pub(super) fn note_head(&self) {
+        with(|state| state.has_head = true);
     }
 
     /// The next wait ends at `deadline`, or fails as a time-out after `after`.
@@ -254,12 +266,19 @@ pub(super) fn note_sending() {
     });
 }
 
-pub(super) fn note_received(bytes: usize) {
-    with(|state| {
+/// An error if so many bytes have come without a complete head.
+pub(super) fn note_received(bytes: usize) -> Result<(), ureq::Error> {
+    let too_many = with(|state| {
         state.received = state
             .received
             .saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
+        !state.has_head && state.received > MAX_BYTES_BEFORE_HEAD
     });
+    if too_many.unwrap_or(false) {
+        let limit = usize::try_from(MAX_BYTES_BEFORE_HEAD).unwrap_or(usize::MAX);
+        return Err(ureq::Error::LargeResponseHeader(limit, limit));
+    }
+    Ok(())
 }
 
 /// An error in one short line for people. It never holds a header or a body.

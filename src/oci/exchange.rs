@@ -173,7 +173,10 @@ pub(super) fn send(
         call.check()?;
         call.start_try();
         match send_once(client, sent) {
-            Ok(response) => return Ok(response),
+            Ok(response) => {
+                call.note_head();
+                return Ok(response);
+            }
             // The pool held a connection that the server was just closing. OCI's SDKs repeat a chat call as well.
             Err(error) if call.was_stale(&error) && stale_connections < MAX_STALE_CONNECTIONS => {
                 stale_connections += 1;

@@ -229,7 +229,7 @@ impl<T: Transport> Transport for MeterTransport<T> {
         }
         let progress = self.0.await_input(timeout)?;
         let after = self.0.buffers().input().len();
-        call::note_received(after.saturating_sub(before));
+        call::note_received(after.saturating_sub(before))?;
         Ok(progress)
     }
 

@@ -266,6 +266,7 @@ fn nothing_is_read_without_end() {
     for (server, expected) in [
         (endless("HTTP/1.1 200 OK\r\nX: ", "x"), "not HTTP"),
         (endless("HTTP/1.1 200 OK\r\n", "X: y\r\n"), "not HTTP"),
+        (endless("", "HTTP/1.1 102 Processing\r\n\r\n"), "too big"),
         (endless(EVENTS, "0"), "cut off in the body"),
         (endless(events, "data: x"), "over 8388608 bytes"),
         (endless(events, ":xxxxxx"), "over 8388608 bytes"),
