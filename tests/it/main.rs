@@ -25,6 +25,7 @@ mod hostile_resources;
 #[cfg(unix)]
 mod kill;
 mod life;
+mod matrix;
 mod param_repair;
 mod smoke;
 mod start;

@@ -1,0 +1,259 @@
+//! The program in front of a simulator, with one account or three, of which one is faulty: the one that a request asks first.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ociai_proxy::simulator::{Account, Gate, Options, Recorded, Script, Simulator};
+use serde_json::{Value, json};
+
+use crate::harness::{Client, DEADLINE, KEY, Proxy, Response, eventually, furnished};
+use crate::matrix::faults::closing;
+
+const PEM: &str = include_str!("../../fixtures/signing/TEST-KEY-throwaway-pkcs1.pem");
+/// Clients' names of the models, and their ids at OCI: one of each format.
+const MODELS: [(&str, &str); 3] = [
+    ("grok", "xai.grok-4.3"),
+    ("command", "cohere.command-a-03-2025"),
+    ("reasoning", "cohere.command-a-reasoning-08-2025"),
+];
+pub(crate) const IDS: [&str; 3] = ["a1", "a2", "a3"];
+
+/// A connection that ends is gone after this, or another one is open.
+const CLOSING: Duration = Duration::from_millis(200);
+
+/// How many accounts there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fleet {
+    One,
+    Three,
+}
+
+impl Fleet {
+    fn ids(self) -> &'static [&'static str] {
+        match self {
+            Self::One => &["a1"],
+            Self::Three => &IDS,
+        }
+    }
+}
+
+/// What the faulty account does, and who was asked since it does.
+#[derive(Default)]
+struct Armed {
+    script: Option<Script>,
+    asked: Vec<String>,
+}
+
+pub(crate) struct Site {
+    pub(crate) simulator: Simulator,
+    pub(crate) proxy: Proxy,
+    armed: Arc<Mutex<Armed>>,
+}
+
+/// What an account has counted, and how it is.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    pub(crate) id: String,
+    pub(crate) state: String,
+    pub(crate) successes: u64,
+    pub(crate) failures: u64,
+    pub(crate) in_flight: u64,
+}
+
+impl Site {
+    /// `global` are further lines of `[GLOBAL]`.
+    pub(crate) fn start(fleet: Fleet, global: &str) -> Self {
+        Self::with_endpoint(fleet, global, None)
+    }
+
+    /// `faulty`: where the first account is, if not at the simulator.
+    pub(crate) fn with_endpoint(fleet: Fleet, global: &str, faulty: Option<&str>) -> Self {
+        let accounts: Vec<_> = IDS
+            .iter()
+            .map(|id| Account::from_pem(id, PEM).unwrap())
+            .collect();
+        let options = Options {
+            accounts: accounts.clone(),
+            models: MODELS.iter().map(|(_, id)| (*id).to_owned()).collect(),
+            pace: Duration::ZERO,
+            ..Options::default()
+        };
+        let simulator = Simulator::start(options).unwrap();
+        let armed = Arc::default();
+        simulator.set_chooser(Some(chooser(&armed)));
+        let mut config = format!(
+            "api_key = {KEY}\n[GLOBAL]\nglobal_max_concurrency = 8\nhealth_check_interval = 0\n{global}\n[MODELS]\n"
+        );
+        for (name, id) in MODELS {
+            config += &format!("{name} = {id}\n");
+        }
+        for (number, id) in fleet.ids().iter().enumerate() {
+            let account = accounts.iter().find(|account| account.id == *id).unwrap();
+            let own = simulator.endpoint();
+            let endpoint = faulty.filter(|_| number == 0).unwrap_or(&own);
+            config += &format!(
+                "[ACCOUNT_{number}]\nid = {id}\nuser = {}\ntenancy = {}\nfingerprint = {}\nkey_file = ./key.pem\n\
+                 region = us-phoenix-1\nendpoint = {endpoint}\n",
+                account.user, account.tenancy, account.fingerprint
+            );
+        }
+        let proxy = Proxy::in_dir(
+            furnished(&config),
+            &["-multi-account", "-config", "config.conf"],
+        );
+        Self {
+            simulator,
+            proxy,
+            armed,
+        }
+    }
+
+    /// The account that the next request asks first does this from now on, and the others answer well.
+    pub(crate) fn arm(&self, script: Option<Script>) {
+        *lock(&self.armed) = Armed {
+            script,
+            asked: Vec::new(),
+        };
+    }
+
+    /// No connection to OCI is left open.
+    pub(crate) fn close_pool(&self) {
+        self.arm(Some(closing()));
+        eventually("the pool to be empty", || {
+            let (answer, _) = self.chat("grok", false);
+            assert_eq!(answer.status, 200, "{}", answer.text());
+            let gone = |simulator: &Simulator| simulator.open_connections() == 0;
+            self.simulator.wait_for(gone, CLOSING)
+        });
+    }
+
+    /// The accounts that were asked since then, in order.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        lock(&self.armed).asked.clone()
+    }
+
+    /// Everything that speaks against an account is forgotten.
+    pub(crate) fn forgive(&self) {
+        let answer = self
+            .proxy
+            .request("POST", "/admin/circuit-breaker/reset", "");
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+
+    /// Of all accounts, in the order of the file, once none has an attempt under way: the slot of an answer is given back a
+    /// moment after its end.
+    pub(crate) fn standings(&self) -> Vec<Standing> {
+        let mut standings = Vec::new();
+        eventually("all slots to be free", || {
+            standings = self.standings_now();
+            standings.iter().all(|account| account.in_flight == 0)
+        });
+        standings
+    }
+
+    fn standings_now(&self) -> Vec<Standing> {
+        let stats = self.proxy.get("/stats/accounts").json();
+        let accounts = stats["accounts"].as_array().unwrap();
+        let standing = |account: &Value| {
+            let text = |name: &str| account[name].as_str().unwrap().to_owned();
+            let number = |name: &str| account[name].as_u64().unwrap();
+            Standing {
+                id: text("id"),
+                state: text("state"),
+                successes: number("successes"),
+                failures: number("failures"),
+                in_flight: number("in_flight"),
+            }
+        };
+        accounts.iter().map(standing).collect()
+    }
+
+    /// Sends a chat on a connection of its own and reads all of the answer.
+    pub(crate) fn chat(&self, model: &str, stream: bool) -> (Response, Client) {
+        let mut client = self.proxy.connect();
+        ask(&mut client, model, stream);
+        let answer = client.response("POST");
+        (answer, client)
+    }
+
+    /// As `chat` for a stream; the gate is opened as soon as this text of it has arrived.
+    pub(crate) fn chat_until(&self, model: &str, text: &str, gate: &Gate) -> (Response, Client) {
+        let mut client = self.proxy.connect();
+        ask(&mut client, model, true);
+        let mut answer = client.head();
+        while !String::from_utf8_lossy(&answer.body).contains(text) {
+            answer.body.extend(client.chunk().unwrap());
+        }
+        gate.open();
+        loop {
+            match client.chunk() {
+                Some(chunk) if chunk.is_empty() => break,
+                Some(chunk) => answer.body.extend(chunk),
+                None => {
+                    answer.whole = false;
+                    break;
+                }
+            }
+        }
+        (answer, client)
+    }
+
+    /// No call is under way upstream any more: nothing hangs on.
+    #[track_caller]
+    pub(crate) fn assert_quiet(&self, what: &str) {
+        let quiet = self
+            .simulator
+            .wait_for(|simulator| simulator.active_calls() == 0, DEADLINE);
+        assert!(quiet, "{what}: a call goes on upstream");
+    }
+}
+
+/// Sends a chat and leaves its answer unread.
+pub(crate) fn ask(client: &mut Client, model: &str, stream: bool) {
+    let body = body(model, stream).to_string();
+    let bearer = format!("Bearer {KEY}");
+    let headers = [("Authorization", bearer.as_str())];
+    client.send_request("POST", "/v1/chat/completions", &headers, &body);
+}
+
+fn body(model: &str, stream: bool) -> Value {
+    let mut body = json!({"model": model, "messages": [{"role": "user", "content": "Hello"}], "stream": stream});
+    if stream {
+        body["stream_options"] = json!({"include_usage": true});
+    }
+    body
+}
+
+fn chooser(armed: &Arc<Mutex<Armed>>) -> ociai_proxy::simulator::Chooser {
+    let armed = Arc::clone(armed);
+    Arc::new(move |request: &Recorded| {
+        let account = request.account.clone()?;
+        if !request.target.ends_with("/actions/chat") {
+            return None;
+        }
+        let mut armed = lock(&armed);
+        armed.asked.push(account);
+        let is_faulty = armed.asked.first() == armed.asked.last();
+        armed.script.clone().filter(|_| is_faulty)
+    })
+}
+
+/// A test that failed while it held the lock has said so already.
+fn lock(armed: &Mutex<Armed>) -> std::sync::MutexGuard<'_, Armed> {
+    armed.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What an answer says, streamed or whole.
+pub(crate) fn said(answer: &Response) -> String {
+    let text = |choice: &Value| choice["content"].as_str().unwrap_or_default().to_owned();
+    if answer.header("content-type") == Some("application/json") {
+        return text(&answer.json()["choices"][0]["message"]);
+    }
+    let events = answer.events();
+    let chunks = events
+        .iter()
+        .filter_map(|event| serde_json::from_str::<Value>(event).ok());
+    chunks
+        .map(|chunk| text(&chunk["choices"][0]["delta"]))
+        .collect()
+}
