@@ -3,6 +3,7 @@
 
 mod bytes;
 mod faults;
+mod readme;
 mod rows;
 mod site;
 

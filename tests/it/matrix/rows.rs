@@ -167,7 +167,7 @@ rows! {
     [Both] "an error whose body never ends", Raw(b"HTTP/1.1 500 Oops\r\n\r\n", Flood(b"message ")) => again(FAILED), SAVED;
     [Both] "an error whose body is cut", Raw(b"HTTP/1.1 503 Oops\r\nContent-Length: 99\r\n\r\n{", Cut) => again(FAILED), SAVED;
     [Both] "a page with status 200", Status(200, &[("content-type", "text/html")], HTML) => again(FAILED), SAVED;
-    [Both] "an empty answer", Status(200, &[], "") => again(FAILED), SAVED;
+    [Both] "an answer without a body", Status(200, &[], "") => again(FAILED), SAVED;
     [Both] "204", Raw(b"HTTP/1.1 204 No Content\r\n\r\n", Cut) => again(FAILED), SAVED;
     [Both] "101", Raw(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", Cut) => again(FAILED), SAVED;
     [Both] "bytes that are no text", Status(200, &[("content-type", "image/png")], "\u{1}PNG") => again(FAILED), SAVED;
@@ -199,7 +199,7 @@ rows! {
     [Whole] "a second answer behind it", Made(faults::twice) => FINE, FINE;
     [Whole] "a chunk size that is none", Raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{\r\n", Cut) => again(FAILED), SAVED;
     [Whole] "a chunk size without end", Raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", Flood(b"0")) => again(FAILED), SAVED;
-    [Whole] "a stream", Events(&[LAST], Clean) => again(FAILED), SAVED;
+    [Whole] "a stream instead", Events(&[LAST], Clean) => again(FAILED), SAVED;
 }
 
 rows! {
