@@ -323,6 +323,42 @@ mod tests {
     }
 
     #[test]
+    fn the_last_good_answer_stands_in_for_an_empty_one_and_for_none() {
+        let answers = Arc::new(AtomicU32::new(1));
+        let next = Arc::clone(&answers);
+        let never = Arc::new((Mutex::new(()), Condvar::new()));
+        let lookup = move |_: &str| match next.load(Ordering::SeqCst) {
+            0 => Ok(Vec::new()),
+            1 => Ok(vec![address(1)]),
+            _ => {
+                never.1.wait_for(&mut never.0.lock(), LONG);
+                Ok(vec![address(2)])
+            }
+        };
+        let resolver = CachingResolver::with_lookup(LONG, Duration::ZERO, Box::new(lookup));
+        let _call = call();
+        assert_eq!(resolver.addresses("a.test", 443).unwrap(), [address(1)]);
+        answers.store(2, Ordering::SeqCst);
+        let started = Instant::now();
+        // The first one is patient for a while, the others are not; none waits for the look-up.
+        for _ in 0..3 {
+            assert_eq!(resolver.addresses("a.test", 443).unwrap(), [address(1)]);
+        }
+        assert!(started.elapsed() < SOON);
+        assert_eq!(resolver.shared.names.lock().len(), 1);
+
+        answers.store(1, Ordering::SeqCst);
+        assert_eq!(resolver.addresses("b.test", 443).unwrap(), [address(1)]);
+        answers.store(0, Ordering::SeqCst);
+        for _ in 0..3 {
+            assert_eq!(resolver.addresses("b.test", 443).unwrap(), [address(1)]);
+        }
+        // One that has never been good says so.
+        let error = resolver.addresses("c.test", 443).unwrap_err().to_string();
+        assert!(error.contains("it has no address"), "{error}");
+    }
+
+    #[test]
     fn a_name_that_never_resolved_is_an_error_and_asked_again() {
         let (dns, resolver) = Dns::resolver(LONG);
         let _call = call();
