@@ -2,7 +2,10 @@
 //! one account and with three. `rows` is the table; here each line of it is made true.
 
 mod bytes;
+mod endpoints;
 mod faults;
+#[cfg(target_os = "linux")]
+mod memory;
 mod readme;
 mod rows;
 mod site;

@@ -22,7 +22,7 @@ const FIRST: &[u8] =
 /// A stream's last event.
 pub(crate) const LAST: &[u8] = concat!(r#"data: {"index":0,"#, last_message!(), "\n\n").as_bytes();
 /// A whole answer.
-const ANSWER: &str = concat!(
+pub(crate) const ANSWER: &str = concat!(
     r#"{"modelId":"m","modelVersion":"1","chatResponse":{"apiFormat":"GENERIC","choices":[{"index":0,"#,
     last_message!(),
     "]}}"

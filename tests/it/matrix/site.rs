@@ -1,12 +1,13 @@
 //! The program in front of a simulator, with one account or three, of which one is faulty: the one that a request asks first.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ociai_proxy::simulator::{Account, Gate, Options, Recorded, Script, Simulator};
 use serde_json::{Value, json};
 
-use crate::harness::{Client, DEADLINE, KEY, Proxy, Response, eventually, furnished};
+use crate::harness::{Client, DEADLINE, KEY, Proxy, Response, eventually, furnished, program};
 use crate::matrix::faults::closing;
 
 const PEM: &str = include_str!("../../fixtures/signing/TEST-KEY-throwaway-pkcs1.pem");
@@ -63,11 +64,16 @@ pub(crate) struct Standing {
 impl Site {
     /// `global` are further lines of `[GLOBAL]`.
     pub(crate) fn start(fleet: Fleet, global: &str) -> Self {
-        Self::with_endpoint(fleet, global, None)
+        Self::with_endpoint(fleet, global, None, None)
     }
 
-    /// `faulty`: where the first account is, if not at the simulator.
-    pub(crate) fn with_endpoint(fleet: Fleet, global: &str, faulty: Option<&str>) -> Self {
+    /// `faulty`: where the first account is, if not at the simulator. `trusted`: a file of certificates instead of the system's.
+    pub(crate) fn with_endpoint(
+        fleet: Fleet,
+        global: &str,
+        faulty: Option<&str>,
+        trusted: Option<&Path>,
+    ) -> Self {
         let accounts: Vec<_> = IDS
             .iter()
             .map(|id| Account::from_pem(id, PEM).unwrap())
@@ -97,10 +103,14 @@ impl Site {
                 account.user, account.tenancy, account.fingerprint
             );
         }
-        let proxy = Proxy::in_dir(
-            furnished(&config),
-            &["-multi-account", "-config", "config.conf"],
-        );
+        let dir = furnished(&config);
+        let mut command = program(dir.path());
+        command.args(["-port", "0", "-host", "127.0.0.1"]);
+        command.args(["-multi-account", "-config", "config.conf"]);
+        if let Some(file) = trusted {
+            command.env("SSL_CERT_FILE", file);
+        }
+        let proxy = Proxy::spawn(dir, command);
         Self {
             simulator,
             proxy,
