@@ -28,6 +28,8 @@ mod life;
 mod matrix;
 mod param_repair;
 mod smoke;
+#[cfg(target_os = "linux")]
+mod soak;
 mod start;
 mod stream;
 mod tidy;

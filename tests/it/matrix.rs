@@ -14,7 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ociai_proxy::simulator::Gate;
+use ociai_proxy::simulator::{Gate, Script};
 use serde_json::Value;
 
 use crate::harness::{Client, KEY, Response};
@@ -255,4 +255,28 @@ fn what_goes_wrong_within_a_whole_answer_ends_as_the_table_says() {
 #[test]
 fn what_goes_wrong_within_a_stream_ends_as_the_table_says() {
     check_all(EVENTS);
+}
+
+#[test]
+fn a_wait_that_oci_names_is_told_within_reason() {
+    let site = Site::start(Fleet::One, PATIENT);
+    for (sent, told) in [
+        (None, None),
+        (Some("17"), Some("17")),
+        (Some("99999999999999999999"), Some("300")),
+        (Some("Fri, 01 Jan 2100 00:00:00 GMT"), Some("300")),
+        (Some("Thu, 01 Jan 1970 00:00:00 GMT"), Some("0")),
+        (Some("-1"), None),
+        (Some("soon"), None),
+    ] {
+        let headers = sent.map(|sent| ("retry-after".to_owned(), sent.to_owned()));
+        site.arm(Some(Script::Status {
+            status: 429,
+            headers: headers.into_iter().collect(),
+            body: Vec::new(),
+        }));
+        let (answer, _) = site.chat("grok", true);
+        answer.assert_error(429, Some("rate_limit_exceeded"));
+        assert_eq!(answer.header("retry-after"), told, "{sent:?}");
+    }
 }
