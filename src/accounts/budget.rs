@@ -46,6 +46,11 @@ impl Budget {
         allowed
     }
 
+    /// An attempt that was taken out is not made.
+    pub(crate) fn refund(&mut self) {
+        self.add(ATTEMPT);
+    }
+
     fn add(&mut self, thousandths: u64) {
         self.left = self.left.saturating_add(thousandths).min(MOST * ATTEMPT);
     }
@@ -68,6 +73,8 @@ mod tests {
             budget.request();
         }
         assert_eq!(drawn(&mut budget, t0), 10);
+        budget.refund();
+        assert_eq!(drawn(&mut budget, t0), 1);
         assert_eq!(drawn(&mut budget, t0 + Duration::from_millis(2999)), 29);
         assert_eq!(drawn(&mut budget, t0 + Duration::from_secs(3)), 1);
         assert_eq!(drawn(&mut budget, t0 + Duration::from_secs(86_400)), 500);

@@ -170,6 +170,11 @@ impl Fleet {
         self.budget.draw(now)
     }
 
+    /// An attempt that was drawn is not made: nobody could serve it.
+    pub(crate) fn refund_retry(&mut self) {
+        self.budget.refund();
+    }
+
     /// A slot, a place in the line, or the news that there is nobody.
     pub(crate) fn acquire(&mut self, ask: Ask, now: Instant) -> Acquired {
         self.advance(now);

@@ -26,6 +26,8 @@ pub(crate) struct Journey {
     started: Option<Instant>,
     /// Attempts after the first.
     further: u32,
+    /// The next one was drawn from the budget.
+    is_drawn: bool,
     /// When the wait for a slot began, and what was waited before.
     wait_began: Instant,
     waited: Duration,
@@ -48,6 +50,7 @@ impl Journey {
             repeat_from: None,
             started: None,
             further: 0,
+            is_drawn: false,
             wait_began: arrived,
             waited: Duration::ZERO,
             latest_start: None,
@@ -89,8 +92,14 @@ impl Journey {
             .is_none_or(|started| now < started + self.settings.request_timeout)
     }
 
+    /// Whether the attempt that was to come next was drawn from the budget, for a refund if it is not made.
+    pub(crate) fn is_drawn(&self) -> bool {
+        self.is_drawn
+    }
+
     /// The attempt was the request's own fault, which is mended: the next one is as good as the first.
     pub(crate) fn mended(&mut self, now: Instant) {
+        self.is_drawn = false;
         self.wait_began = now;
         let started = self.started.unwrap_or(now);
         self.latest_start = Some(started + self.settings.request_timeout);
@@ -117,7 +126,8 @@ impl Journey {
         if self.further >= self.settings.retry_attempts || now >= latest {
             return false;
         }
-        if self.further > 0 && !draw() {
+        self.is_drawn = self.further > 0;
+        if self.is_drawn && !draw() {
             return false;
         }
         self.further += 1;

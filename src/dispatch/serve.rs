@@ -55,7 +55,12 @@ impl Dispatch {
         loop {
             let lease = match slots.acquire(journey.ask(), journey.wait_until(), &gone) {
                 Ok(lease) => lease,
-                Err(denied) => return self.denied(denied, exchange, outcome, last.as_ref()),
+                Err(denied) => {
+                    if journey.is_drawn() {
+                        slots.refund_retry();
+                    }
+                    return self.denied(denied, exchange, outcome, last.as_ref());
+                }
             };
             let now = Instant::now();
             let first_event_by = journey.starts(now);

@@ -118,6 +118,11 @@ impl Slots {
         self.state.lock().fleet.draw_retry(Instant::now())
     }
 
+    /// An attempt that was drawn is not made.
+    pub(crate) fn refund_retry(&self) {
+        self.state.lock().fleet.refund_retry();
+    }
+
     /// A request has come that will acquire.
     pub(crate) fn arrived(&self) {
         self.state.lock().fleet.arrived();

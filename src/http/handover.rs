@@ -15,6 +15,8 @@ use crate::openai::error::ApiError;
 
 /// How often the client is looked at while its answer is under way.
 const TICK: Duration = Duration::from_millis(100);
+/// The shortest wait for it: a time-out of zero would mean none.
+const SHORTEST_LOOK: Duration = Duration::from_millis(1);
 /// tiny_http hands a request out within this, or it is taken for dead.
 const RECEIVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Hand-overs of one request before its client is told.
@@ -126,8 +128,13 @@ fn hand_over(
 fn copy_back(gate: &Gate, inner: &mut Stream, client: &mut Client<'_>, ticket: &Ticket) -> Ended {
     let handed_over = Instant::now();
     let mut begun = false;
+    let mut patience = TICK;
     let mut buffer = [0; COPY_BYTES];
     loop {
+        let next = next_look(gate, ticket, Instant::now());
+        if next != patience && inner.set_read_timeout(next).is_ok() {
+            patience = next;
+        }
         match retry(|| inner.read(&mut buffer)) {
             Ok(0) if ticket.is_whole() && begun => return Ended::Whole,
             Ok(0) => return cut(ticket, begun),
@@ -158,6 +165,15 @@ fn copy_back(gate: &Gate, inner: &mut Stream, client: &mut Client<'_>, ticket: &
             return Ended::Close;
         }
     }
+}
+
+/// When to look at the client again: whoever waits too long is told so at that moment.
+fn next_look(gate: &Gate, ticket: &Ticket, now: Instant) -> Duration {
+    if !ticket.is_queued() {
+        return TICK;
+    }
+    let left = gate.queue_timeout.saturating_sub(ticket.age(now));
+    left.clamp(SHORTEST_LOOK, TICK)
 }
 
 /// The inner connection ended before a whole answer.

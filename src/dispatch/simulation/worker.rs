@@ -70,9 +70,20 @@ impl World {
             self.start(lease, request);
         }
         for request in denied {
+            self.refund(request);
             let tried = self.requests[request].attempts > 0;
             let end = if tried { End::Refused } else { End::NoAccount };
             self.over(request, end);
+        }
+    }
+
+    /// An attempt that was drawn and is not made goes back to the budget.
+    fn refund(&mut self, request: usize) {
+        let asked = &mut self.requests[request];
+        if asked.journey.is_drawn() {
+            asked.drawn -= 1;
+            self.drawn -= 1;
+            self.fleet.refund_retry();
         }
     }
 
@@ -209,6 +220,7 @@ impl World {
                     self.waiting.remove(&number);
                     self.fleet.leave(number);
                     self.look(false, None);
+                    self.refund(request);
                     self.over(request, end);
                 }
             }
