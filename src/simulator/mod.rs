@@ -6,7 +6,7 @@
 //! and `GET /20231130/guardrailVersions`, all on one port; anything else is 404.
 //!
 //! # What it answers
-//! Every request must be signed (else 401), well-formed (else 400) and for a model that it serves (else 404). Then a
+//! Every request must be signed within five minutes of the simulator's clock (else 401), well-formed (else 400) and for a model that it serves (else 404). Then a
 //! `Script` is played, if somebody left one: of a chat call the next of the queue, else the one that the `Chooser` picks,
 //! else the account's, else the default; of the list of models the chooser's, else that of `set_control`; of the
 //! guardrails' versions only the chooser's. Otherwise the pretended model answers, the same to the same request:
@@ -111,6 +111,9 @@ pub struct Options {
     /// Streams of the pretended models never come to their proper end: after the last event the connection stays open
     /// until the client closes it, as the service was seen to do.
     pub linger: bool,
+    /// Seconds that its clock is ahead of this machine's, negative: behind. It shows in each answer's `Date`, and a request
+    /// whose date is more than five minutes off it is refused.
+    pub clock_offset: i64,
 }
 
 /// A request as it arrived; recorded before it is answered.
@@ -145,6 +148,7 @@ impl Default for Options {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             strict: false,
             linger: false,
+            clock_offset: 0,
         }
     }
 }

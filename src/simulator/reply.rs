@@ -2,6 +2,7 @@
 //! Source: reference §1.2, §8.
 
 use std::io;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rsa::rand_core::{OsRng, RngCore};
 use serde_json::json;
@@ -12,12 +13,43 @@ use super::state::ActiveCall;
 /// `opc-request-id`: up to three segments of at most 32 characters. Source: OCI API 20231130.
 const MAX_SEGMENTS: usize = 3;
 const MAX_SEGMENT_BYTES: usize = 32;
+/// The last second that an HTTP date can tell, at the end of the year 9999.
+const LAST_DATE: Duration = Duration::from_secs(253_402_300_799);
 
 /// What happens to a connection when its request is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum After {
     KeepAlive,
     Close,
+}
+
+/// The simulator's clock, which may differ from this machine's.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Clock {
+    /// Seconds ahead of this machine's.
+    ahead: i64,
+}
+
+impl Clock {
+    pub(super) fn ahead_by(ahead: i64) -> Self {
+        Self { ahead }
+    }
+
+    /// This machine's time where the simulator's cannot be told.
+    pub(super) fn now(self) -> SystemTime {
+        let (here, offset) = (
+            SystemTime::now(),
+            Duration::from_secs(self.ahead.unsigned_abs()),
+        );
+        let there = if self.ahead < 0 {
+            here.checked_sub(offset)
+        } else {
+            here.checked_add(offset)
+        };
+        there
+            .unwrap_or(here)
+            .clamp(UNIX_EPOCH, UNIX_EPOCH + LAST_DATE)
+    }
 }
 
 /// The answer to one request.
@@ -27,6 +59,7 @@ pub(super) struct Reply<'a> {
     id: String,
     /// If it is a chat call; it is over when this is dropped.
     call: Option<ActiveCall<'a>>,
+    clock: Clock,
 }
 
 impl<'a> Reply<'a> {
@@ -34,11 +67,13 @@ impl<'a> Reply<'a> {
         connection: &'a mut Connection,
         id: String,
         call: Option<ActiveCall<'a>>,
+        clock: Clock,
     ) -> Self {
         Self {
             connection,
             id,
             call,
+            clock,
         }
     }
 
@@ -84,17 +119,22 @@ impl<'a> Reply<'a> {
         self.connection.write(head.as_bytes())
     }
 
-    /// The head of an answer, with `opc-request-id` unless it is among the headers.
+    /// The head of an answer, with `opc-request-id` and `date` unless they are among the headers.
     fn head_text(&self, status: u16, headers: &[(String, String)]) -> String {
         let mut head = format!("HTTP/1.1 {status} {}\r\n", reason(status));
         for (name, value) in headers {
             head += &format!("{name}: {value}\r\n");
         }
-        if !headers
-            .iter()
-            .any(|(name, _)| name.eq_ignore_ascii_case("opc-request-id"))
-        {
+        let is_given = |wanted: &str| {
+            headers
+                .iter()
+                .any(|(name, _)| name.eq_ignore_ascii_case(wanted))
+        };
+        if !is_given("opc-request-id") {
             head += &format!("opc-request-id: {}\r\n", self.id);
+        }
+        if !is_given("date") {
+            head += &format!("date: {}\r\n", httpdate::fmt_http_date(self.clock.now()));
         }
         head + "\r\n"
     }

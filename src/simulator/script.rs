@@ -12,7 +12,7 @@ use super::reply::{After, Reply};
 /// How one chat call is answered.
 #[derive(Debug, Clone)]
 pub enum Script {
-    /// A whole answer with a length. `content-type` is `application/json` and `opc-request-id` the usual one, unless
+    /// A whole answer with a length. `content-type` is `application/json`, `opc-request-id` and `date` the usual ones, unless
     /// `headers` names them.
     Status {
         status: u16,
@@ -39,7 +39,7 @@ pub enum Script {
 /// answer was complete.
 #[derive(Debug, Clone)]
 pub enum Step {
-    /// The head of the answer. `opc-request-id` is added.
+    /// The head of the answer. `opc-request-id` and `date` are added.
     Head {
         status: u16,
         content_type: String,

@@ -6,7 +6,7 @@ use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -111,7 +111,8 @@ fn serve_all(connection: &mut Connection, shared: &Shared) -> io::Result<()> {
             Incoming::Refused { status, why } => {
                 let headers = [("connection".to_owned(), "close".to_owned())];
                 let body = error_body("InvalidParameter", why);
-                Reply::new(connection, made_request_id(), None).whole(status, &headers, body)?;
+                Reply::new(connection, made_request_id(), None, shared.clock)
+                    .whole(status, &headers, body)?;
                 connection.close_after_refusal();
                 return Ok(());
             }
@@ -136,7 +137,7 @@ fn answer(connection: &mut Connection, shared: &Shared, request: Request) -> io:
         headers: &request.headers,
         body: &request.body,
     };
-    let finding = shared.keyring.check(&signed, SystemTime::now());
+    let finding = shared.keyring.check(&signed, shared.clock.now());
     let recorded = Recorded {
         method: request.method,
         target: request.target,
@@ -150,7 +151,7 @@ fn answer(connection: &mut Connection, shared: &Shared, request: Request) -> io:
         call.is_of(account);
     }
     shared.record(recorded.clone());
-    let mut reply = Reply::new(connection, id, call);
+    let mut reply = Reply::new(connection, id, call, shared.clock);
     match (endpoint, finding.verdict) {
         (None, _) => {
             let why = "Authorization failed or requested resource not found.";

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
+use super::reply::Clock;
 use super::script::Script;
 use super::verify::Keyring;
 use super::{Chooser, Options, Recorded};
@@ -28,6 +29,7 @@ pub(super) struct Shared {
     pub(super) pace: Duration,
     pub(super) strict: bool,
     pub(super) linger: bool,
+    pub(super) clock: Clock,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -83,6 +85,7 @@ impl Shared {
             pace: options.pace,
             strict: options.strict,
             linger: options.linger,
+            clock: Clock::ahead_by(options.clock_offset),
             state,
             changed,
         }

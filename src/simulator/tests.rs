@@ -8,6 +8,7 @@
 
 use std::io::Read;
 use std::net::Shutdown;
+use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
@@ -441,4 +442,24 @@ fn it_serves_on_loopback_only() {
         ..Options::default()
     });
     assert_eq!(refused.err().unwrap().kind(), io::ErrorKind::InvalidInput);
+}
+
+#[test]
+fn its_clock_may_differ() {
+    for (clock_offset, status) in [(0, 200), (240, 200), (-240, 200), (1200, 401), (-1200, 401)] {
+        let simulator = Simulator::start(Options {
+            accounts: vec![account()],
+            clock_offset,
+            ..Options::default()
+        })
+        .unwrap();
+        let reply = Client::connect(&simulator).get("/20231130/models?compartmentId=c");
+        assert_eq!(reply.status, status, "{clock_offset}");
+        let date = httpdate::parse_http_date(reply.header("date")).unwrap();
+        let off = match date.duration_since(SystemTime::now()) {
+            Ok(ahead) => ahead.as_secs().cast_signed(),
+            Err(behind) => -behind.duration().as_secs().cast_signed(),
+        };
+        assert!((off - clock_offset).abs() < 60, "{clock_offset}: {off}");
+    }
 }
