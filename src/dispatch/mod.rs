@@ -33,7 +33,7 @@ use crate::names::AccountId;
 use crate::oci::error::{OciError, Phase};
 use crate::oci::keys::KeyError;
 use crate::oci::wire::{ChatRequest, ServingMode};
-use crate::oci::{Answer, CallLimits, Client, Hook, Upstream, UpstreamSettings};
+use crate::oci::{Answer, CallLimits, Client, Hook, Skew, Upstream, UpstreamSettings};
 use crate::stats::QueueStats;
 use crate::translate::ReplyMeta;
 
@@ -132,6 +132,11 @@ impl Account {
     /// Why it cannot serve.
     pub(crate) fn problem(&self) -> Option<&KeyError> {
         self.upstream.as_ref().err()
+    }
+
+    /// How far OCI's clock was from this machine's in the latest answer, if there was one that told.
+    pub(crate) fn skew(&self) -> Option<Skew> {
+        self.upstream.as_ref().ok()?.skew()
     }
 
     /// Where it is.

@@ -12,7 +12,7 @@ use crate::json;
 
 use super::call::{Call, one_line};
 use super::error::{OciError, status_error};
-use super::exchange::BUFFER_BYTES;
+use super::exchange::{BUFFER_BYTES, date_of};
 use super::stream::ChatStream;
 use super::wire::ChatResult;
 use super::{Answer, CallLimits, WholeAnswer};
@@ -120,7 +120,9 @@ fn refusal(status: u16, headers: &HeaderMap, incoming: Incoming) -> Result<OciEr
     let retry_after = text_of(headers, header::RETRY_AFTER.as_str());
     let body = read_error(incoming)?;
     let id = text_of(headers, "opc-request-id");
-    let error = status_error(status, id, retry_after, &body, SystemTime::now());
+    // A `Retry-After` that is a date is meant by OCI's clock.
+    let now = date_of(headers).unwrap_or_else(SystemTime::now);
+    let error = status_error(status, id, retry_after, &body, now);
     Ok(OciError::Status(Box::new(error)))
 }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::Upstream;
 use super::answer;
 use super::call::{Call, Flow};
+use super::clock::Skew;
 use super::error::OciError;
 use super::exchange::{self, Base, Sent};
 use super::usable;
@@ -35,6 +36,12 @@ impl Upstream {
         timeout: Duration,
     ) -> Result<(), OciError> {
         self.get(usable(&self.inference)?, GUARDRAILS, request_id, timeout)
+    }
+
+    /// What the latest answer of either showed of their clocks; the inference service's if both did.
+    pub(crate) fn skew(&self) -> Option<Skew> {
+        let of = |base: &Result<Base, String>| self.client.skew(base.as_ref().ok()?);
+        of(&self.inference).or_else(|| of(&self.control))
     }
 
     fn get(

@@ -1,13 +1,16 @@
 //! One signed request, from the request's bytes to the head of the answer. Owns the connections (`Client`) and knows
-//! which failures of theirs are worth another try. Never looks into a body, and knows no key: signing is handed in.
+//! which failures of theirs are worth another try, and what the clocks at the other end show. Never looks into a body, and
+//! knows no key: signing is handed in.
 
-use std::time::{Duration, SystemTime};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
 
-use ureq::http::{Response, Uri, header};
+use ureq::http::{HeaderMap, Response, StatusCode, Uri, header};
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Body, Proxy};
 
 use super::call::Call;
+use super::clock::{Clocks, News, Skew, another_try};
 use super::error::OciError;
 use super::resolver::CachingResolver;
 use super::signer::Signed;
@@ -48,6 +51,7 @@ pub(crate) struct Client {
     /// For endpoints on this machine, which no proxy elsewhere can reach: the demo works behind a company's proxy.
     local: Agent,
     connect_timeout: Duration,
+    clocks: Arc<Clocks>,
 }
 
 impl Client {
@@ -60,11 +64,17 @@ impl Client {
             agent: agent(settings, proxy),
             local: agent(settings, None),
             connect_timeout: settings.connect_timeout,
+            clocks: Arc::default(),
         }
     }
 
     pub(super) fn connect_timeout(&self) -> Duration {
         self.connect_timeout
+    }
+
+    /// What the latest answer from there showed.
+    pub(super) fn skew(&self, base: &Base) -> Option<Skew> {
+        self.clocks.skew(&base.host)
     }
 }
 
@@ -162,20 +172,48 @@ pub(super) struct Sent<'a> {
     pub(super) sign: &'a dyn Fn(SystemTime) -> Signed,
 }
 
-/// Sends the request and waits for the head of the answer, whatever its status.
+/// Sends the request and waits for the head of the answer, whatever its status. What OCI refuses because this machine's clock is
+/// wrong is sent once more, dated by OCI's.
 pub(super) fn send(
     client: &Client,
     sent: &Sent<'_>,
     call: &Call,
 ) -> Result<Response<Body>, OciError> {
+    let host = &sent.base.host;
+    let used = client.clocks.correction(host);
+    let (response, measured) = send_dated(client, sent, call, used)?;
+    if response.status() != StatusCode::UNAUTHORIZED {
+        return Ok(response);
+    }
+    let Some(other) = another_try(used, measured) else {
+        return Ok(response);
+    };
+    // With its connection: what is left of its body is not worth a wait.
+    drop(response);
+    let (response, _) = send_dated(client, sent, call, other)?;
+    if response.status().is_success() {
+        client.clocks.prove(host, other);
+    }
+    Ok(response)
+}
+
+/// Sends the request, dated by the local clock with this correction. Also tells what the answer shows of the clocks.
+fn send_dated(
+    client: &Client,
+    sent: &Sent<'_>,
+    call: &Call,
+    correction: Skew,
+) -> Result<(Response<Body>, Option<Skew>), OciError> {
     let mut stale_connections = 0;
     loop {
         call.check()?;
         call.start_try();
-        match send_once(client, sent) {
+        let sent_at = SystemTime::now();
+        match send_once(client, sent, correction.there(sent_at)) {
             Ok(response) => {
                 call.note_head();
-                return Ok(response);
+                let measured = measure(client, &sent.base.host, response.headers(), sent_at);
+                return Ok((response, measured));
             }
             // The pool held a connection that the server was just closing. OCI's SDKs repeat a chat call as well.
             Err(error) if call.was_stale(&error) && stale_connections < MAX_STALE_CONNECTIONS => {
@@ -186,14 +224,47 @@ pub(super) fn send(
     }
 }
 
-fn send_once(client: &Client, sent: &Sent<'_>) -> Result<Response<Body>, ureq::Error> {
+/// What an answer shows of the clocks; the log says if it is news.
+fn measure(client: &Client, host: &str, headers: &HeaderMap, sent_at: SystemTime) -> Option<Skew> {
+    let skew = Skew::measure(date_of(headers)?, sent_at, SystemTime::now())?;
+    match client.clocks.measured(host, skew, Instant::now()) {
+        Some(News::Off(skew)) if skew.is_correctable() => log::warn!(
+            "warning: this machine's clock is {skew} ({host}): set it, with NTP for example. OCI refuses what is dated 5 minutes off; \
+             such requests are dated by OCI's clock"
+        ),
+        Some(News::Off(skew)) => log::warn!(
+            "warning: this machine's clock is {skew} ({host}): set it, with NTP for example. That is too far off to be corrected, \
+             and OCI refuses what is dated 5 minutes off"
+        ),
+        Some(News::RightAgain) => {
+            log::info!("this machine's clock agrees with OCI's again ({host})");
+        }
+        None => {}
+    }
+    Some(skew)
+}
+
+/// When the answer was made, by the other side's clock. `None` also for an answer out of a cache, which was made earlier.
+pub(super) fn date_of(headers: &HeaderMap) -> Option<SystemTime> {
+    if headers.contains_key(header::AGE) {
+        return None;
+    }
+    let date = headers.get(header::DATE)?.to_str().ok()?;
+    httpdate::parse_http_date(date).ok()
+}
+
+fn send_once(
+    client: &Client,
+    sent: &Sent<'_>,
+    date: SystemTime,
+) -> Result<Response<Body>, ureq::Error> {
     let base = sent.base;
     let agent = if base.local {
         &client.local
     } else {
         &client.agent
     };
-    let signed = (sent.sign)(SystemTime::now());
+    let signed = (sent.sign)(date);
     let uri = format!("{}://{}{}", base.scheme, base.host, sent.target);
     let Some(body) = sent.body else {
         return agent

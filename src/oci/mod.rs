@@ -5,6 +5,7 @@
 mod answer;
 mod call;
 mod check;
+mod clock;
 pub(crate) mod error;
 mod exchange;
 #[cfg(test)]
@@ -31,6 +32,7 @@ use self::signer::Signer;
 use crate::names::{Region, RequestId, Secret};
 
 pub(crate) use self::call::{Flow, Hook};
+pub(crate) use self::clock::Skew;
 pub(crate) use self::exchange::{Client, ClientSettings};
 pub(crate) use self::stream::{ChatStream, StreamItem};
 

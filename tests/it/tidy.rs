@@ -10,8 +10,8 @@ const MAX_LINES: usize = 500;
 /// What every room may name.
 const FREE: [&str; 3] = ["names", "json", "recent"];
 
-/// Each room, and the others that it may name. [`FREE`] is for all; `lib`, `server` and `watch` are the wiring and name all.
-const ROOMS: [(&str, &[&str]); 20] = [
+/// Each room, and the others that it may name. [`FREE`] is for all; `lib`, `self_check`, `server` and `watch` are the wiring and name all.
+const ROOMS: [(&str, &[&str]); 21] = [
     ("accounts", &[]),
     (
         "api",
@@ -49,6 +49,7 @@ const ROOMS: [(&str, &[&str]); 20] = [
     ("json", &[]),
     ("life", &[]),
     ("logger", &[]),
+    ("modes", &[]),
     ("names", &[]),
     ("oci", &[]),
     ("openai", &[]),
@@ -61,10 +62,10 @@ const ROOMS: [(&str, &[&str]); 20] = [
 ];
 
 /// The wiring.
-const WIRING: [&str; 4] = ["lib", "main", "server", "watch"];
+const WIRING: [&str; 5] = ["lib", "main", "self_check", "server", "watch"];
 
 /// Pure cores: time comes in as an argument.
-const CORES: [&str; 28] = [
+const CORES: [&str; 29] = [
     "accounts/",
     "api/auth.rs",
     "api/models.rs",
@@ -82,6 +83,7 @@ const CORES: [&str; 28] = [
     "http/event_stream.rs",
     "json.rs",
     "names.rs",
+    "oci/clock.rs",
     "oci/error.rs",
     "oci/keys/",
     "oci/region.rs",

@@ -8,6 +8,7 @@
 
 mod answers;
 mod bounds;
+mod clocks;
 mod pool;
 
 use std::io::{Read as _, Write as _};
