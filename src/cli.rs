@@ -19,7 +19,7 @@ const PROGRAM: &str = "ociai-proxy";
 const USAGE_ERROR: u8 = 2;
 /// Flags that the next argument belongs to, unless a value follows after `=`.
 const WITH_VALUE: [&str; 3] = ["config", "host", "port"];
-const SWITCHES: [&str; 3] = ["demo", "multi-account", "version"];
+const SWITCHES: [&str; 4] = ["check", "demo", "multi-account", "version"];
 
 /// What the user asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +32,7 @@ pub(crate) struct Cli {
     pub(crate) config: Option<PathBuf>,
     pub(crate) multi_account: bool,
     pub(crate) demo: bool,
+    pub(crate) check: bool,
 }
 
 /// The program ends here: `code` for the shell, and what to print first. Both texts are empty or end with a line break.
@@ -67,6 +68,10 @@ struct Flags {
     #[argh(switch)]
     demo: bool,
 
+    /// check file, keys, clock and accounts, and end
+    #[argh(switch)]
+    check: bool,
+
     /// print the version
     #[argh(switch)]
     version: bool,
@@ -91,12 +96,18 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, Exi
             "-demo makes a configuration of its own: leave -config out",
         ));
     }
+    if flags.demo && flags.check {
+        return Err(usage_error(
+            "-demo makes accounts of its own, which need no -check: leave one of the two out",
+        ));
+    }
     Ok(Cli {
         host: flags.host.unwrap_or_else(|| DEFAULT_HOST.to_owned()),
         port: flags.port.unwrap_or(DEFAULT_PORT),
         config: flags.config.map(PathBuf::from),
         multi_account: flags.multi_account,
         demo: flags.demo,
+        check: flags.check,
     })
 }
 

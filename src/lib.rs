@@ -22,8 +22,9 @@
 //! repeated after the commit; a truncated answer never looks whole; every wait, buffer, queue and thread has a bound with
 //! a name; a secret is never shown.
 //!
-//! Map: `cli` argv, `config` the file, `logger` the log, `life` signals and limits, `names` the newtypes, `json` a forgiving
-//! reader, `systemd` what a service manager gives and hears, `accounts` what an account is set to, `openai` what clients speak, `simulator` a fake OCI for `-demo` and the
+//! Map: `cli` argv, `config` the file, `modes` who may read it, `self_check` what `-check` does, `logger` the log, `life` signals
+//! and limits, `names` the newtypes, `json` a forgiving reader, `systemd` what a service manager gives and hears, `accounts` what an
+//! account is set to, `openai` what clients speak, `simulator` a fake OCI for `-demo` and the
 //! tests, `demo` the demo.
 
 mod accounts;
@@ -38,10 +39,12 @@ mod http;
 mod json;
 mod life;
 mod logger;
+mod modes;
 mod names;
 mod oci;
 mod openai;
 mod recent;
+mod self_check;
 mod server;
 pub mod simulator;
 mod stats;
@@ -56,11 +59,14 @@ use std::io::{self, Write};
 use std::net::TcpListener;
 use std::time::Instant;
 
+use log::LevelFilter;
+
 use crate::cli::Cli;
 use crate::config::Mode;
 use crate::server::{Place, Server, Source};
 
-/// Exit code for a start that failed: a bad configuration, a key that does not load, a port in use.
+/// Exit code for a start or a check that failed: a bad configuration, a key that does not load, a port in use, an account that is
+/// refused.
 const FAILED: u8 = 1;
 
 /// Runs the program with the arguments that follow its name in `args`; returns its exit code.
@@ -74,19 +80,21 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
             return exit.code;
         }
     };
-    logger::start();
+    // Of a check its answer is the output, and what the log could say is in it.
+    logger::start(if cli.check {
+        LevelFilter::Error
+    } else {
+        LevelFilter::Info
+    });
     life::raise_file_limit();
-    let result = systemd::passed_socket()
-        .map_err(|problem| vec![problem])
-        .and_then(|passed| {
-            if cli.demo {
-                run_demo(cli, passed, started)
-            } else {
-                serve(cli, passed, started)
-            }
-        });
+    let result = if cli.check {
+        check(&cli)
+    } else {
+        start(cli, started).map(|()| true)
+    };
     match result {
-        Ok(()) => 0,
+        Ok(true) => 0,
+        Ok(false) => FAILED,
         Err(problems) => {
             for problem in problems {
                 complain(&problem);
@@ -96,16 +104,35 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     }
 }
 
-fn serve(cli: Cli, passed: Option<TcpListener>, started: Instant) -> Result<(), Vec<String>> {
-    let mode = if cli.multi_account {
-        Mode::Multi
-    } else {
-        Mode::Single
-    };
-    let source = Source {
+/// `-check`: whether all is good.
+fn check(cli: &Cli) -> Result<bool, Vec<String>> {
+    let report = self_check::run(&source(cli))?;
+    print(&report.to_string());
+    Ok(report.is_good())
+}
+
+fn source(cli: &Cli) -> Source {
+    Source {
         path: cli.config_path().to_owned(),
-        mode,
-    };
+        mode: if cli.multi_account {
+            Mode::Multi
+        } else {
+            Mode::Single
+        },
+    }
+}
+
+fn start(cli: Cli, started: Instant) -> Result<(), Vec<String>> {
+    let passed = systemd::passed_socket().map_err(|problem| vec![problem])?;
+    if cli.demo {
+        run_demo(cli, passed, started)
+    } else {
+        serve(cli, passed, started)
+    }
+}
+
+fn serve(cli: Cli, passed: Option<TcpListener>, started: Instant) -> Result<(), Vec<String>> {
+    let source = source(&cli);
     let place = Place {
         host: cli.host,
         port: cli.port,

@@ -12,9 +12,9 @@ use time::macros::format_description;
 /// How much is said: `error`, `warn`, `info`, `debug`, `trace` or `off`. Nothing secret is logged at any level.
 const LEVEL_VARIABLE: &str = "OCIAI_LOG";
 
-/// Starts the log. Must be called before any thread is started: the local time zone cannot be read safely afterwards,
+/// Starts the log; `usual` is how much is said if nobody chooses. Must be called before any thread is started: the local time zone cannot be read safely afterwards,
 /// and the log would be in UTC.
-pub(crate) fn start() {
+pub(crate) fn start(usual: LevelFilter) {
     let mut config = ConfigBuilder::new();
     config
         .set_time_format_custom(format_description!(
@@ -28,29 +28,30 @@ pub(crate) fn start() {
     // Without a usable time zone it is UTC.
     let _ = config.set_time_offset_to_local();
     let wanted = env::var_os(LEVEL_VARIABLE).filter(|wanted| !wanted.is_empty());
-    let level = level(wanted.as_deref());
+    let level = level(wanted.as_deref(), usual);
     let inner = WriteLogger::new(
-        level.unwrap_or(LevelFilter::Info),
+        level.unwrap_or(usual),
         config.build(),
         LineWriter::new(io::stderr()),
     );
     // Fails only if a log was started before; then that one goes on.
     if log::set_boxed_logger(Box::new(OneLine { inner })).is_ok() {
-        log::set_max_level(level.unwrap_or(LevelFilter::Info));
+        log::set_max_level(level.unwrap_or(usual));
     }
     if level.is_none() {
         log::warn!(
-            "{LEVEL_VARIABLE} is {:?}, expected error, warn, info, debug or trace: taken for info",
-            wanted.unwrap_or_default()
+            "{LEVEL_VARIABLE} is {:?}, expected error, warn, info, debug or trace: taken for {}",
+            wanted.unwrap_or_default(),
+            usual.as_str().to_ascii_lowercase()
         );
     }
 }
 
 /// `None` for what is no level.
-fn level(wanted: Option<&OsStr>) -> Option<LevelFilter> {
+fn level(wanted: Option<&OsStr>, usual: LevelFilter) -> Option<LevelFilter> {
     match wanted {
         Some(wanted) => wanted.to_str()?.trim().parse().ok(),
-        None => Some(LevelFilter::Info),
+        None => Some(usual),
     }
 }
 
@@ -105,7 +106,11 @@ mod tests {
             (Some("off"), Some(LevelFilter::Off)),
             (Some("loud"), None),
         ] {
-            assert_eq!(level(wanted.map(OsStr::new)), expected, "{wanted:?}");
+            assert_eq!(
+                level(wanted.map(OsStr::new), LevelFilter::Info),
+                expected,
+                "{wanted:?}"
+            );
         }
     }
 

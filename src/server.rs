@@ -15,6 +15,7 @@ use crate::config::{self, ApiKeyOrigin, Loaded, Mode, Settings};
 use crate::dispatch::{Account, Dispatch, Lasting};
 use crate::http::{Desk, LAST_CALL_TIMEOUT, ListenSettings, Listener};
 use crate::life::{self, Signal, Signals};
+use crate::modes;
 use crate::oci::Client;
 use crate::systemd::{Manager, State};
 use crate::watch;
@@ -397,6 +398,14 @@ impl Fixed {
 fn report(loaded: &Loaded, source: &Source) {
     for warning in &loaded.warnings {
         log::warn!("warning: {warning}");
+    }
+    let has_key = match &loaded.api_key {
+        ApiKeyOrigin::Configured | ApiKeyOrigin::Written => true,
+        ApiKeyOrigin::NotWritable { .. } => false,
+    };
+    let files = loaded.settings.secret_files(&source.path, has_key);
+    for complaint in modes::complaints(&files) {
+        log::warn!("warning: {complaint}");
     }
     match &loaded.api_key {
         ApiKeyOrigin::Configured => {}

@@ -22,6 +22,7 @@ fn defaults() -> Cli {
         config: None,
         multi_account: false,
         demo: false,
+        check: false,
     }
 }
 
@@ -67,6 +68,10 @@ fn flags_have_one_dash_or_two_and_values_a_space_or_an_equals_sign() {
         cli.multi_account = true;
         cli.demo = true;
     });
+    check(&["-check", "-config", "c"], |cli| {
+        cli.check = true;
+        cli.config = Some("c".into());
+    });
     check(&["-multi-account=true", "-demo=false"], |cli| {
         cli.multi_account = true
     });
@@ -103,7 +108,11 @@ fn the_config_file_depends_on_the_mode() {
 fn a_wrong_command_line_is_explained_with_the_usage() {
     refused(&["-nope"], "Unrecognized argument: -nope");
     refused(&["--nope=3"], "Unrecognized argument: -nope");
-    refused(&["-check"], "Unrecognized argument: -check");
+    refused(&["-chek"], "Unrecognized argument: -chek");
+    refused(
+        &["-demo", "-check"],
+        "-demo makes accounts of its own, which need no -check: leave one of the two out",
+    );
     refused(&["stray"], "Unrecognized argument: stray");
     refused(&["-"], "Unrecognized argument: -");
     refused(&["--", "stray"], "Unrecognized argument: stray");
@@ -146,6 +155,7 @@ fn help_and_version_go_to_stdout() {
             "-multi-account",
             "-host",
             "-demo",
+            "-check",
             "-version",
             "-h",
         ] {

@@ -82,6 +82,16 @@ pub(crate) struct Loaded {
     pub(crate) api_key: ApiKeyOrigin,
 }
 
+/// What a file says, with nothing written.
+pub(crate) struct Inspected {
+    /// Without a clients' key if one must be made.
+    pub(crate) settings: Settings,
+    /// In the order of their lines.
+    pub(crate) warnings: Vec<Warning>,
+    /// The next start makes a clients' key and writes it into the file.
+    pub(crate) lacks_key: bool,
+}
+
 /// Where the clients' key comes from, for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ApiKeyOrigin {
@@ -91,6 +101,25 @@ pub(crate) enum ApiKeyOrigin {
     Written,
     /// It was made just now and could not be written: show it once, it holds for this run only.
     NotWritable { key: Secret, why: String },
+}
+
+impl Settings {
+    /// The files that nobody else should read: the key files, each once, and the configuration at `path` if it holds a clients' key or
+    /// a pass phrase.
+    pub(crate) fn secret_files(&self, path: &Path, has_key: bool) -> Vec<PathBuf> {
+        let mut files = Vec::new();
+        let has_pass_phrase = |account: &AccountSettings| account.upstream.pass_phrase.is_some();
+        if has_key || self.accounts.iter().any(has_pass_phrase) {
+            files.push(path.to_owned());
+        }
+        for account in &self.accounts {
+            let file = &account.upstream.key_file;
+            if !files.contains(file) {
+                files.push(file.clone());
+            }
+        }
+        files
+    }
 }
 
 /// Reads a file. Makes the clients' key and writes it into the file if there is none yet.
@@ -109,17 +138,7 @@ pub(crate) fn reload(
     made: Option<&Secret>,
 ) -> Result<Loaded, Vec<ConfigError>> {
     let bytes = read(path).map_err(|error| vec![error])?;
-    let home = home();
-    let base = path.parent().unwrap_or(Path::new(""));
-    let mut read = interpret(
-        &bytes,
-        path,
-        mode,
-        Paths {
-            base,
-            home: home.as_deref(),
-        },
-    )?;
+    let mut read = understand(&bytes, path, mode)?;
     let Some(slot) = read.slot else {
         return Ok(Loaded {
             settings: read.settings,
@@ -145,6 +164,27 @@ pub(crate) fn reload(
         warnings: read.warnings,
         api_key,
     })
+}
+
+/// `load` without making a key: nothing is written.
+pub(crate) fn inspect(path: &Path, mode: Mode) -> Result<Inspected, Vec<ConfigError>> {
+    let bytes = read(path).map_err(|error| vec![error])?;
+    let read = understand(&bytes, path, mode)?;
+    Ok(Inspected {
+        settings: read.settings,
+        warnings: read.warnings,
+        lacks_key: read.slot.is_some(),
+    })
+}
+
+/// `interpret`, with paths as they are in this process.
+fn understand(bytes: &[u8], path: &Path, mode: Mode) -> Result<Interpreted, Vec<ConfigError>> {
+    let home = home();
+    let paths = Paths {
+        base: path.parent().unwrap_or(Path::new("")),
+        home: home.as_deref(),
+    };
+    interpret(bytes, path, mode, paths)
 }
 
 /// A file's meaning.

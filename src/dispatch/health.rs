@@ -16,6 +16,7 @@ use crate::dispatch::{Account, Dispatch};
 use crate::names::RequestId;
 use crate::oci::Upstream;
 use crate::oci::error::OciError;
+use crate::oci::keys::KeyError;
 
 /// Longest check of one account: half for each of its two questions.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -23,6 +24,26 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
 const CHECKS_AT_ONCE: usize = 32;
 /// Stack of a checking thread, as a worker's: a TLS handshake is the deepest it goes.
 const STACK_BYTES: usize = 1024 * 1024;
+
+/// What a look at an account found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Finding {
+    Good,
+    /// The service is there and takes the signature; this is why it says no more.
+    Silent(OciError),
+    /// The credentials are refused, or the service cannot be reached.
+    Bad(OciError),
+}
+
+impl Finding {
+    fn check(self) -> Check {
+        match self {
+            Self::Good => Check::Good,
+            Self::Silent(_) => Check::Silent,
+            Self::Bad(error) => Check::Bad(error.to_string()),
+        }
+    }
+}
 
 /// An account and why it takes no requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,29 +57,13 @@ impl Dispatch {
     /// Checks all accounts; returns when the last check has ended, with how each account is now.
     pub(crate) fn check_health(&self, new_id: impl Fn() -> RequestId) -> Vec<Condition> {
         let accounts = self.accounts();
-        for some in accounts.chunks(CHECKS_AT_ONCE) {
-            thread::scope(|scope| {
-                let mut running = Vec::new();
-                for (number, account) in some {
-                    let id = new_id();
-                    let check = move || self.check(*number, account, &id);
-                    let spawned = thread::Builder::new()
-                        .name("health".to_owned())
-                        .stack_size(STACK_BYTES)
-                        .spawn_scoped(scope, check);
-                    match spawned {
-                        Ok(check) => running.push(check),
-                        Err(error) => {
-                            log::warn!("warning: {} is not checked: {error}", account.id);
-                        }
-                    }
-                }
-                for check in running {
-                    // A panic costs this one check; it is in the log.
-                    drop(check.join());
-                }
-            });
-        }
+        let accounts: Vec<_> = accounts
+            .iter()
+            .map(|(number, account)| (*number, account, new_id()))
+            .collect();
+        for_all(&accounts, |(number, account, id)| {
+            self.check(*number, account, id);
+        });
         self.conditions()
     }
 
@@ -77,14 +82,50 @@ impl Dispatch {
     fn check(&self, number: SeatNumber, account: &Arc<Account>, id: &RequestId) {
         // One whose key does not load needs no check: it is out until a reload.
         if let Ok(upstream) = &account.upstream {
-            let check = probe(upstream, id);
+            let check = look(upstream, id).check();
             log::debug!("health of {}: {check:?}", account.id);
             self.lasting.slots.checked(number, check);
         }
     }
 }
 
-fn probe(upstream: &Upstream, id: &RequestId) -> Check {
+impl Account {
+    /// Looks at the account as a health check does. An error if its key does not load.
+    pub(crate) fn look(&self, id: &RequestId) -> Result<Finding, &KeyError> {
+        self.upstream.as_ref().map(|upstream| look(upstream, id))
+    }
+}
+
+/// Runs a check of each at the same time, `CHECKS_AT_ONCE` at most; the results in the order of the items. A check that panics
+/// has none, and that is in the log.
+pub(crate) fn for_all<T: Sync, R: Send>(
+    items: &[T],
+    check: impl Fn(&T) -> R + Sync,
+) -> Vec<Option<R>> {
+    let mut results = Vec::with_capacity(items.len());
+    for some in items.chunks(CHECKS_AT_ONCE) {
+        thread::scope(|scope| {
+            let mut running = Vec::new();
+            for item in some {
+                let check = &check;
+                let spawned = thread::Builder::new()
+                    .name("health".to_owned())
+                    .stack_size(STACK_BYTES)
+                    .spawn_scoped(scope, move || check(item));
+                if let Err(error) = &spawned {
+                    log::warn!("warning: an account is not checked: {error}");
+                }
+                running.push(spawned.ok());
+            }
+            for check in running {
+                results.push(check.and_then(|check| check.join().ok()));
+            }
+        });
+    }
+    results
+}
+
+fn look(upstream: &Upstream, id: &RequestId) -> Finding {
     let timeout = CHECK_TIMEOUT / 2;
     let control = upstream.check_control(id, timeout);
     conclusion(control, || upstream.check_inference(id, timeout))
@@ -94,19 +135,19 @@ fn probe(upstream: &Upstream, id: &RequestId) -> Check {
 fn conclusion(
     control: Result<(), OciError>,
     inference: impl FnOnce() -> Result<(), OciError>,
-) -> Check {
+) -> Finding {
     let refused = |error: &OciError| matches!(error, OciError::Status(s) if s.status == 401);
     match control {
-        Ok(()) => return Check::Good,
-        Err(error) if refused(&error) => return Check::Bad(error.to_string()),
+        Ok(()) => return Finding::Good,
+        Err(error) if refused(&error) => return Finding::Bad(error),
         Err(_) => {}
     }
     match inference() {
-        Ok(()) => Check::Good,
+        Ok(()) => Finding::Good,
         Err(OciError::Status(status)) if status.status < 500 && status.status != 401 => {
-            Check::Silent
+            Finding::Silent(OciError::Status(status))
         }
-        Err(error) => Check::Bad(error.to_string()),
+        Err(error) => Finding::Bad(error),
     }
 }
 
@@ -135,9 +176,9 @@ mod tests {
 
     fn check(control: Result<(), OciError>, inference: Result<(), OciError>, expected: &str) {
         let found = match conclusion(control.clone(), || inference.clone()) {
-            Check::Good => "good",
-            Check::Bad(_) => "bad",
-            Check::Silent => "silent",
+            Finding::Good => "good",
+            Finding::Bad(_) => "bad",
+            Finding::Silent(_) => "silent",
         };
         assert_eq!(found, expected, "{control:?} {inference:?}");
     }

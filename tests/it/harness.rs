@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -232,9 +233,15 @@ impl Drop for Proxy {
 /// A directory with this configuration and the test key.
 pub(crate) fn furnished(config: &str) -> TempDir {
     let dir = TempDir::new();
-    fs::write(dir.path().join("config.conf"), config).unwrap();
-    fs::write(dir.path().join("key.pem"), PEM).unwrap();
+    write_private(&dir.path().join("config.conf"), config);
+    write_private(&dir.path().join("key.pem"), PEM);
     dir
+}
+
+/// Writes a file that holds secrets as it should be: for its owner only.
+pub(crate) fn write_private(path: &Path, text: impl AsRef<[u8]>) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 /// The program, not started yet, in `dir`, with its temporary files there too and with no proxy of the surroundings. A

@@ -1,7 +1,10 @@
 //! From the command line to the open port: what is printed, in which order, with which exit code, and what is written.
 
+mod check;
+mod clock;
 mod demo;
 mod keys;
+mod modes;
 
 use std::fs;
 use std::io::Read;
@@ -11,7 +14,9 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use crate::harness::{KEY, Proxy, TempDir, account, config, eventually, program, simulator};
+use crate::harness::{
+    KEY, Proxy, TempDir, account, config, eventually, program, simulator, write_private,
+};
 
 const PEM: &str = include_str!("../fixtures/signing/TEST-KEY-throwaway-pkcs1.pem");
 /// Nothing listens there; what only starts never asks.
@@ -59,7 +64,7 @@ fn run(dir: &Path, args: &[&str]) -> Ended {
 fn dir(files: &[(&str, &str)]) -> TempDir {
     let dir = TempDir::new();
     for (name, text) in files {
-        fs::write(dir.path().join(name), text).unwrap();
+        write_private(&dir.path().join(name), text);
     }
     dir
 }
@@ -167,6 +172,7 @@ fn version_and_help_are_answers_and_a_wrong_flag_is_exit_2_with_the_usage() {
         "-multi-account",
         "-host",
         "-demo",
+        "-check",
         "-version",
     ];
     for args in [&["-h"][..], &["--help"], &["-port", "9000", "-h"]] {
@@ -190,6 +196,7 @@ fn version_and_help_are_answers_and_a_wrong_flag_is_exit_2_with_the_usage() {
         (&["-port"], "port"),
         (&["config.conf"], "config.conf"),
         (&["-demo", "-config", "config.conf"], "-demo"),
+        (&["-demo", "-check"], "-demo"),
     ] {
         let ended = run(empty.path(), args);
         assert_eq!(

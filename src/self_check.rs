@@ -1,0 +1,214 @@
+//! `-check`: everything short of serving. Reads the configuration without writing to it, opens the keys, looks at the modes of the
+//! files, and makes each account's health check. Wiring: how all this looks on paper is `report`'s business. Follows the
+//! specification's §1.
+
+mod report;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::config::{self, AccountSettings, Inspected};
+use crate::dispatch::Account;
+use crate::dispatch::health::{self, Finding};
+use crate::dispatch::probe;
+use crate::http;
+use crate::modes;
+use crate::oci::error::{OciError, Phase};
+use crate::oci::keys::KeyError;
+use crate::oci::{Client, Skew};
+use crate::server::Source;
+use report::{Level, Note, Report, Row};
+
+/// What was found about one account.
+struct Examined {
+    key: Result<(), KeyError>,
+    /// `None`: its key does not load, so it was not called.
+    finding: Option<Finding>,
+    /// How long the call took.
+    took: Duration,
+    skew: Option<Skew>,
+}
+
+/// Checks everything; takes as long as the slowest account, or as several if there are many.
+///
+/// # Errors
+/// Every problem of the configuration, one line each, as at a start.
+pub(crate) fn run(source: &Source) -> Result<Report, Vec<String>> {
+    let inspected = config::inspect(&source.path, source.mode)
+        .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    let settings = &inspected.settings;
+    let client = Client::new(&settings.client);
+    let examined = health::for_all(&settings.accounts, |account| examine(account, &client));
+    let mut report = Report {
+        title: title(&source.path, &inspected),
+        rows: Vec::new(),
+        notes: Vec::new(),
+    };
+    for (account, examined) in settings.accounts.iter().zip(&examined) {
+        report.rows.push(row(account, examined.as_ref()));
+        report.notes.extend(notes(account, examined.as_ref()));
+    }
+    for id in &settings.api.disabled {
+        report.rows.push(Row::disabled(id.as_str()));
+    }
+    report
+        .notes
+        .extend(notes_of_files(&source.path, &inspected));
+    let skews = examined.iter().flatten().filter_map(|found| found.skew);
+    report.notes.extend(clock_note(skews));
+    Ok(report)
+}
+
+fn examine(account: &AccountSettings, client: &Client) -> Examined {
+    let opened = Account::open(&account.seat, &account.upstream, client);
+    let started = Instant::now();
+    let (key, finding) = match opened.look(&http::new_request_id()) {
+        Ok(finding) => (Ok(()), Some(finding)),
+        Err(problem) => (Err(problem.clone()), None),
+    };
+    Examined {
+        key,
+        finding,
+        took: started.elapsed(),
+        skew: opened.skew(),
+    }
+}
+
+fn title(path: &Path, inspected: &Inspected) -> String {
+    let settings = &inspected.settings;
+    let models = settings.api.models.names().count();
+    let keys = match settings.api.keys.len() {
+        0 => "no api_key yet: the first start makes one and writes it into the file".to_owned(),
+        1 => "an api_key".to_owned(),
+        several => format!("{several} api_keys"),
+    };
+    format!("{}: models: {models}, {keys}", path.display())
+}
+
+fn row(account: &AccountSettings, examined: Option<&Examined>) -> Row {
+    let nothing = || "-".to_owned();
+    let (key, fingerprint) = match examined.map(|found| &found.key) {
+        Some(Ok(())) => ("loads", "matches"),
+        Some(Err(KeyError::FingerprintMismatch { .. })) => ("loads", "DIFFERS"),
+        Some(Err(_)) => ("FAILS", "-"),
+        None => ("-", "-"),
+    };
+    let finding = examined.and_then(|found| found.finding.as_ref());
+    let clock = match examined.and_then(|found| found.skew) {
+        Some(skew) if skew.is_notable() => skew.to_string(),
+        Some(_) => "right".to_owned(),
+        None => nothing(),
+    };
+    let call = match (finding, examined) {
+        (Some(Finding::Good | Finding::Silent(_)), Some(found)) => {
+            format!("good, {} ms", found.took.as_millis())
+        }
+        (Some(Finding::Bad(error)), _) => format!("FAILS: {}", in_short(error)),
+        (None, Some(_)) => nothing(),
+        (_, None) => "FAILS".to_owned(),
+    };
+    Row {
+        account: account.seat.id.as_str().to_owned(),
+        region: account.upstream.region.as_str().to_owned(),
+        key: key.to_owned(),
+        fingerprint: fingerprint.to_owned(),
+        clock,
+        call,
+        is_good: match finding {
+            Some(Finding::Good | Finding::Silent(_)) => Some(true),
+            Some(Finding::Bad(_)) | None => Some(false),
+        },
+    }
+}
+
+fn in_short(error: &OciError) -> String {
+    match error {
+        OciError::Status(status) => status.status.to_string(),
+        OciError::Unreachable { .. } => "unreachable".to_owned(),
+        OciError::Timeout { .. } => "no answer in time".to_owned(),
+        OciError::Broken { .. } | OciError::Event { .. } => "not OCI's answer".to_owned(),
+        OciError::Cancelled => "stopped".to_owned(),
+    }
+}
+
+/// What is to be said of one account, with what to do.
+fn notes(account: &AccountSettings, examined: Option<&Examined>) -> Option<Note> {
+    let id = account.seat.id.as_str();
+    let Some(examined) = examined else {
+        let text = format!("{id}: the check itself failed; see the log");
+        return Some(Note::new(Level::Failure, text, ""));
+    };
+    let key_file = account.upstream.key_file.display();
+    if let Err(problem) = &examined.key {
+        let advice = match problem {
+            KeyError::FingerprintMismatch { .. } => format!(
+                "the fingerprint of a key: openssl rsa -in {key_file} -pubout -outform DER | openssl md5 -c"
+            ),
+            _ => String::new(),
+        };
+        return Some(Note::new(
+            Level::Failure,
+            format!("{id}: {problem}"),
+            advice,
+        ));
+    }
+    match examined.finding.as_ref()? {
+        Finding::Good => None,
+        Finding::Silent(error) => Some(Note::new(
+            Level::Remark,
+            format!(
+                "{id}: OCI takes the key and does not list its models, by policy or for now; chat may work all the same: {error}"
+            ),
+            "to be sure, start and ask: curl localhost:8080/test-oci",
+        )),
+        Finding::Bad(error) => {
+            let advice = advice(error, &key_file.to_string(), examined.skew);
+            Some(Note::new(Level::Failure, format!("{id}: {error}"), advice))
+        }
+    }
+}
+
+fn advice(error: &OciError, key_file: &str, skew: Option<Skew>) -> String {
+    match error {
+        OciError::Status(status) if status.status == 401 => match skew {
+            Some(skew) if !skew.is_correctable() => "set this machine's clock".to_owned(),
+            Some(_) | None => format!(
+                "compare user, tenancy and fingerprint with the OCI console (Profile, API keys); if the fingerprint is not in that list, \
+                 add the public half of the key there: openssl rsa -in {key_file} -pubout"
+            ),
+        },
+        OciError::Unreachable {
+            phase: Phase::Connect,
+            why,
+        } if ["certificate", "UnknownIssuer", "tls"]
+            .iter()
+            .any(|word| why.contains(word)) =>
+        {
+            "the certificate is not trusted: if a proxy inspects TLS, add its certificate to the system's store; check the clock and endpoint"
+                .to_owned()
+        }
+        other => probe::hint(other).to_owned(),
+    }
+}
+
+fn notes_of_files(path: &Path, inspected: &Inspected) -> Vec<Note> {
+    let warning = |text: String| Note::new(Level::Warning, text, "");
+    let files = inspected.settings.secret_files(path, !inspected.lacks_key);
+    let complaints = modes::complaints(&files).into_iter();
+    let of_file = inspected.warnings.iter().map(ToString::to_string);
+    of_file.chain(complaints).map(warning).collect()
+}
+
+/// One note: it is one clock, whatever the number of accounts.
+fn clock_note(skews: impl Iterator<Item = Skew>) -> Option<Note> {
+    let skew = skews.into_iter().find(|skew| skew.is_notable())?;
+    let then = if skew.is_correctable() {
+        "until then requests that OCI would refuse for it are dated by OCI's clock"
+    } else {
+        "that is too far off to be corrected here"
+    };
+    let text =
+        format!("this machine's clock is {skew}: OCI refuses what is dated 5 minutes off; {then}");
+    let advice = "set it: timedatectl set-ntp true, or chronyc makestep";
+    Some(Note::new(Level::Warning, text, advice))
+}
