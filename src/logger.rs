@@ -3,7 +3,10 @@
 
 use std::env;
 use std::ffi::OsStr;
+use std::fmt::Display;
 use std::io::{self, LineWriter};
+use std::panic;
+use std::thread;
 
 use log::{LevelFilter, Log, Metadata, Record};
 use simplelog::{ConfigBuilder, WriteLogger};
@@ -38,6 +41,7 @@ pub(crate) fn start(usual: LevelFilter) {
     if log::set_boxed_logger(Box::new(OneLine { inner })).is_ok() {
         log::set_max_level(level.unwrap_or(usual));
     }
+    log_panics();
     if level.is_none() {
         log::warn!(
             "{LEVEL_VARIABLE} is {:?}, expected error, warn, info, debug or trace: taken for {}",
@@ -45,6 +49,21 @@ pub(crate) fn start(usual: LevelFilter) {
             usual.as_str().to_ascii_lowercase()
         );
     }
+}
+
+/// A panic is a line of the log that says where, and never what: its message may quote what was being worked on, which may be a
+/// prompt or a key.
+fn log_panics() {
+    panic::set_hook(Box::new(|panic| {
+        let place = panic.location();
+        log::error!("{}", panicked(thread::current().name(), place));
+    }));
+}
+
+fn panicked(thread: Option<&str>, place: Option<impl Display>) -> String {
+    let thread = thread.unwrap_or("without a name");
+    let place = place.map_or_else(String::new, |place| format!(" at {place}"));
+    format!("error: the thread {thread} panicked{place}: please report it")
 }
 
 /// `None` for what is no level.
@@ -112,6 +131,18 @@ mod tests {
                 "{wanted:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_panic_is_told_by_its_place() {
+        assert_eq!(
+            panicked(Some("worker"), Some("src/a.rs:1:2")),
+            "error: the thread worker panicked at src/a.rs:1:2: please report it"
+        );
+        assert_eq!(
+            panicked(None, None::<&str>),
+            "error: the thread without a name panicked: please report it"
+        );
     }
 
     #[test]

@@ -158,6 +158,12 @@ pub(super) fn read<T>(
 }
 
 fn shown_value(value: &str) -> String {
+    // What stands before the host of a URL is a user and a password.
+    if let Some((scheme, rest)) = value.split_once("://")
+        && let Some((_, host)) = rest.rsplit_once('@')
+    {
+        return shown_value(&format!("{scheme}://***{host}"));
+    }
     let cut = value
         .char_indices()
         .nth(MAX_SHOWN_VALUE)

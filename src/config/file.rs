@@ -5,9 +5,11 @@
 //! and takes a trailing backslash for a line continuation. rust-ini reads one value at a time, whose bounds the scanner has
 //! found already; so the two cannot disagree about where a comment begins.
 
+use std::fmt;
 use std::ops::Range;
 
 use ini::{Ini, ParseOption};
+use zeroize::Zeroizing;
 
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 /// Longest name from the file that a message repeats, characters. What stands left of a `=` need not be a key: it may be the
@@ -33,11 +35,11 @@ pub(super) struct Section {
     pub(super) entries: Vec<Entry>,
 }
 
-#[derive(Debug)]
 pub(super) struct Entry {
     /// As written.
     pub(super) name: String,
-    pub(super) value: String,
+    /// It may be a secret.
+    pub(super) value: Zeroizing<String>,
     pub(super) line: usize,
     /// Where the value stands in the file, in bytes. Of an empty value: the place right after the separator, twice.
     pub(super) span: Range<usize>,
@@ -59,6 +61,13 @@ impl Section {
     /// `[NAME]`, for messages.
     pub(super) fn title(&self) -> String {
         format!("[{}]", shown(&self.name))
+    }
+}
+
+/// Without the value.
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} = ***", self.line, shown(&self.name))
     }
 }
 
@@ -298,17 +307,17 @@ fn value_span(rest: &str) -> Range<usize> {
 }
 
 /// One value, as rust-ini reads it: backslashes and quotes are literal.
-fn value_of(text: &str) -> String {
+fn value_of(text: &str) -> Zeroizing<String> {
     let literal = ParseOption {
         enabled_escape: false,
         enabled_quote: false,
         ..ParseOption::default()
     };
-    let read = Ini::load_from_str_opt(&format!("value={text}"), literal).ok();
-    let value = read
-        .as_ref()
-        .and_then(|ini| ini.general_section().get("value"));
-    value.unwrap_or(text).to_owned()
+    let line = Zeroizing::new(format!("value={text}"));
+    let read = Ini::load_from_str_opt(&line, literal).ok();
+    // Taken out and not copied: what stays behind would not be wiped.
+    let value = read.and_then(|mut ini| ini.delete_from(None::<String>, "value"));
+    Zeroizing::new(value.unwrap_or_else(|| text.to_owned()))
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ use account::Paths;
 use error::Report;
 use shared::{Common, Keys};
 use write_back::Slot;
+use zeroize::Zeroizing;
 
 pub(crate) use error::{ConfigError, Warning};
 
@@ -150,7 +151,7 @@ pub(crate) fn reload(
         Some(key) => key.clone(),
         None => write_back::new_key().map_err(|why| vec![ConfigError::of_file(path, why)])?,
     };
-    let text = write_back::with_value(&bytes, &slot, key.expose());
+    let text = Zeroizing::new(write_back::with_value(&bytes, &slot, key.expose()));
     let api_key = match write_back::write(path, &bytes, &text) {
         Ok(()) => ApiKeyOrigin::Written,
         Err(why) => ApiKeyOrigin::NotWritable {
@@ -257,10 +258,14 @@ fn interpret(
 }
 
 /// The bytes of the file, at most `MAX_FILE_BYTES`.
-fn read(path: &Path) -> Result<Vec<u8>, ConfigError> {
-    let mut bytes = Vec::new();
-    let result = std::fs::File::open(path)
-        .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes));
+fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
+    let mut bytes = Zeroizing::new(Vec::new());
+    let result = std::fs::File::open(path).and_then(|file| {
+        // The final size at once: a buffer that grows would leave pieces of secrets behind in freed memory.
+        let size = file.metadata()?.len().min(MAX_FILE_BYTES) + 2;
+        bytes.reserve_exact(usize::try_from(size).unwrap_or_default());
+        file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)
+    });
     match result {
         Ok(_) if bytes.len() as u64 > MAX_FILE_BYTES => Err(ConfigError::of_file(
             path,

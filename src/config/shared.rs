@@ -283,7 +283,7 @@ impl<'a> Common<'a> {
         let Some(entry) = self.general.find_filled("api_key", report) else {
             return Keys::Make;
         };
-        if entry.value == value::API_KEY_PLACEHOLDER {
+        if entry.value.as_str() == value::API_KEY_PLACEHOLDER {
             return Keys::Make;
         }
         let keys =

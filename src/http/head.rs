@@ -1,6 +1,7 @@
 //! A request's head: bytes in, a checked [`Head`] and the framing of its body out, or the refusal. Pure. Parsed with
 //! httparse, then stricter than it where two readers could disagree (RFC 9112 §6.3, §11.2: request smuggling).
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use crate::openai::error::ApiError;
@@ -20,7 +21,7 @@ pub(crate) enum Version {
 }
 
 /// A request's head, checked. Header names are lower case.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Head {
     pub(crate) method: String,
     /// Always begins with `/`, or is `*`. As sent: percent-encoding is not decoded.
@@ -51,6 +52,14 @@ pub(crate) enum Parsed {
         framing: Framing,
         len: usize,
     },
+}
+
+/// The headers' names only: a value may be the client's key.
+impl fmt::Debug for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.headers.iter().map(|(name, _)| name).collect();
+        write!(f, "{} {} {names:?}", self.method, self.path)
+    }
 }
 
 impl Head {

@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
-use super::error::{OciError, Phase};
+use super::error::{OciError, Phase, without_signature};
 
 /// How often the hook is asked while a call waits; what a thread may be late in noticing that its client left.
 pub(crate) const TICK: Duration = Duration::from_millis(100);
@@ -295,6 +295,7 @@ pub(super) fn describe(error: &ureq::Error) -> String {
 
 /// The beginning of a text, at most `MAX_WHY_CHARS`, runs of white space and control characters made one space each.
 pub(super) fn one_line(text: &str) -> String {
+    let text = without_signature(text);
     let words = text
         .split(|c: char| c.is_whitespace() || c.is_control())
         .filter(|word| !word.is_empty());

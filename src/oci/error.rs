@@ -1,5 +1,6 @@
 //! What can go wrong upstream, in OCI's own words. Source: reference §8. Never knows what a client is told about it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
@@ -61,6 +62,12 @@ pub(crate) const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// Characters of a gateway's plain text or of a page's title that become part of the message.
 const MAX_GATEWAY_CHARS: usize = 200;
+
+/// What stands before the signature in a request's `Authorization`.
+const SIGNATURE: &str = "signature=";
+
+/// Characters that make a signature: one of the smallest key has 172. Words are shorter.
+const MIN_SIGNATURE_CHARS: usize = 40;
 
 /// Characters of a code, a parameter's name or an `opc-request-id` (three segments of 32 and two slashes).
 const MAX_NAME_CHARS: usize = 128;
@@ -135,9 +142,35 @@ pub(crate) fn status_error(
     }
 }
 
+/// The text without the signature of a request, should it hold one: a gateway's error may repeat the headers that it got. All
+/// else in them may be shown.
+pub(super) fn without_signature(text: &str) -> Cow<'_, str> {
+    let is_digit = |c: char| c.is_ascii_alphanumeric() || "+/=\\-_%".contains(c);
+    let mut shown = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(SIGNATURE) {
+        let digits = after.trim_start_matches(['\\', '"', '\'', ' ']);
+        let (opening, _) = after.split_at(after.len() - digits.len());
+        let behind = digits.trim_start_matches(is_digit);
+        shown.extend([before, SIGNATURE, opening]);
+        rest = if digits.len() - behind.len() < MIN_SIGNATURE_CHARS {
+            digits
+        } else {
+            shown.push_str("***");
+            behind
+        };
+    }
+    if shown.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    shown.push_str(rest);
+    Cow::Owned(shown)
+}
+
 /// One line without control characters and of at most `max` characters, of which the last is `…` if something is missing.
 /// A client could else forge log lines through an error that quotes it.
 pub(crate) fn one_line(text: &str, max: usize) -> String {
+    let text = without_signature(text);
     let mut line = String::new();
     let mut characters = 0;
     let mut room_for_mark = 0;

@@ -237,7 +237,7 @@ fn context_length(message: &str) -> bool {
         .any(|words| message.contains(words))
 }
 
-/// OCI's text as one line without OCIDs, at most [`MAX_MESSAGE_CHARS`] long.
+/// OCI's text as one line without OCIDs and signatures, at most [`MAX_MESSAGE_CHARS`] long.
 fn clean(message: &str) -> String {
     let line = one_line(message, MAX_UPSTREAM_CHARS);
     let mut rest = line.as_str();

@@ -27,6 +27,7 @@ mod kill;
 mod life;
 mod matrix;
 mod param_repair;
+mod secrets;
 mod smoke;
 #[cfg(target_os = "linux")]
 mod soak;

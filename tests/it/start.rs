@@ -20,17 +20,17 @@ use crate::harness::{
 
 const PEM: &str = include_str!("../fixtures/signing/TEST-KEY-throwaway-pkcs1.pem");
 /// Nothing listens there; what only starts never asks.
-const NOWHERE: &str = "http://127.0.0.1:9";
+pub(crate) const NOWHERE: &str = "http://127.0.0.1:9";
 
 /// How a program ended.
-struct Ended {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 /// Runs the program to its end.
-fn run(dir: &Path, args: &[&str]) -> Ended {
+pub(crate) fn run(dir: &Path, args: &[&str]) -> Ended {
     let mut child = program(dir)
         .args(args)
         .stdout(Stdio::piped())

@@ -20,7 +20,7 @@ fn listed(bytes: &[u8]) -> Vec<String> {
             );
             listed.push(format!(
                 "[{}]{}={}@{}",
-                section.name, entry.name, entry.value, entry.line
+                section.name, entry.name, *entry.value, entry.line
             ));
         }
     }

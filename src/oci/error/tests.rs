@@ -408,3 +408,36 @@ fn log_lines() {
         assert_eq!(error.to_string(), line);
     }
 }
+
+#[test]
+fn a_signature_that_an_error_repeats_is_not_shown() {
+    let signature = "iF2B/x+".repeat(25) + "==";
+    for (text, expected) in [
+        (
+            format!("got Signature keyId=\"k\",signature=\"{signature}\" there"),
+            "got Signature keyId=\"k\",signature=\"***\" there",
+        ),
+        (format!("signature={signature}"), "signature=***"),
+        (
+            format!("two signature=\\\"{signature}\\\", signature='{signature}'."),
+            "two signature=\\\"***\", signature='***'.",
+        ),
+        (
+            "the signature=\"short\" is wrong".to_owned(),
+            "the signature=\"short\" is wrong",
+        ),
+        ("no signature".to_owned(), "no signature"),
+        ("ends in signature=".to_owned(), "ends in signature="),
+    ] {
+        assert_eq!(one_line(&text, MAX_MESSAGE_CHARS), expected);
+    }
+    let body = serde_json::json!({"code": "NotAuthenticated", "message": format!("bad signature=\"{signature}\"")});
+    let error = status_error(
+        401,
+        None,
+        None,
+        body.to_string().as_bytes(),
+        SystemTime::now(),
+    );
+    assert_eq!(error.message, "bad signature=\"***\"");
+}
