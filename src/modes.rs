@@ -76,8 +76,7 @@ impl Wrong {
 }
 
 /// As a shell takes it.
-#[cfg(unix)]
-fn quoted(path: &str) -> String {
+pub(crate) fn quoted(path: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@%".contains(c);
     if path.chars().all(is_plain) && !path.starts_with('-') {
         return path.to_owned();

@@ -138,7 +138,7 @@ fn notes(account: &AccountSettings, examined: Option<&Examined>) -> Option<Note>
         let text = format!("{id}: the check itself failed; see the log");
         return Some(Note::new(Level::Failure, text, ""));
     };
-    let key_file = account.upstream.key_file.display();
+    let key_file = modes::quoted(&account.upstream.key_file.display().to_string());
     if let Err(problem) = &examined.key {
         let advice = match problem {
             KeyError::FingerprintMismatch { .. } => format!(
@@ -162,7 +162,7 @@ fn notes(account: &AccountSettings, examined: Option<&Examined>) -> Option<Note>
             "to be sure, start and ask: curl localhost:8080/test-oci",
         )),
         Finding::Bad(error) => {
-            let advice = advice(error, &key_file.to_string(), examined.skew);
+            let advice = advice(error, &key_file, examined.skew);
             Some(Note::new(Level::Failure, format!("{id}: {error}"), advice))
         }
     }
