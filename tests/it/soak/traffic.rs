@@ -175,7 +175,7 @@ pub(super) fn run(world: &World, number: u64, over: &AtomicBool, tally: &Tally) 
         let lives = match dice / 5 % 16 {
             0..5 => whole(&mut client, model, tally),
             5..10 => stream(&mut client, model, tally),
-            10..12 => tools(&mut client, model, dice % 2 == 0, tally),
+            10..12 => tools(&mut client, model, dice.is_multiple_of(2), tally),
             12 => leave(&mut client, model, dice, tally),
             13..15 => mistake(&mut client, dice / 80, tally),
             _ => look(&mut client, tally),
@@ -251,7 +251,7 @@ fn tools(client: &mut Client, model: &str, streams: bool, tally: &Tally) -> bool
 /// Leaves before the answer, or within it.
 fn leave(client: &mut Client, model: &str, dice: u64, tally: &Tally) -> bool {
     send(client, "POST", CHAT, KEY, &body(model, true).to_string());
-    if dice % 2 == 0 {
+    if dice.is_multiple_of(2) {
         assert_eq!(client.head().status, 200);
         client.chunk();
     }
