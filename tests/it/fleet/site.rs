@@ -1,6 +1,5 @@
 //! Fleets for tests: simulators, a configuration of several accounts, clients, and answers for choosers.
 
-use std::fs;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -9,7 +8,9 @@ use ociai_proxy::simulator::{
 };
 use serde_json::{Value, json};
 
-use crate::harness::{Client, KEY, MODELS, PEM, Proxy, Response, TempDir, eventually, program};
+use crate::harness::{
+    Client, KEY, MODELS, PEM, Proxy, Response, TempDir, eventually, program, write_private,
+};
 
 /// The file of the configuration, as the log names it.
 pub(super) const FILE: &str = "multi_config.conf";
@@ -126,8 +127,8 @@ impl Config {
     /// A directory with this and the key.
     pub(super) fn dir(&self) -> TempDir {
         let dir = TempDir::new();
-        fs::write(dir.path().join(FILE), self.text()).unwrap();
-        fs::write(dir.path().join("key.pem"), PEM).unwrap();
+        write_private(&dir.path().join(FILE), self.text());
+        write_private(&dir.path().join("key.pem"), PEM);
         dir
     }
 
