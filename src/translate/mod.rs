@@ -8,6 +8,8 @@ use crate::oci::wire::{self, ApiFormat};
 use crate::openai::chat::{ChatCompletion, ChatRequest};
 use crate::openai::error::ApiError;
 
+#[cfg(test)]
+mod bombs;
 mod chunks;
 mod cohere;
 mod coherev2;

@@ -2,6 +2,8 @@
 //! Put right for the model here, once for all formats; each format then writes it in its own words.
 //! Source: reference §4, §7 and §10.1.
 
+use std::collections::HashSet;
+
 use crate::oci::wire::generic as wire;
 use crate::openai::chat::{ChatRequest, ResponseFormat, ResponseFormatKind};
 use crate::openai::tools::{Function, Tool, ToolChoice};
@@ -182,6 +184,8 @@ fn tool_choice(
         }
         ToolChoice::Allowed { required, names } => {
             if !names.is_empty() {
+                // Both lists may be long: each name is not looked for in all of the other.
+                let names: HashSet<String> = names.into_iter().collect();
                 tools.retain(|tool| names.contains(&tool.name));
             }
             match (tools.is_empty(), required) {

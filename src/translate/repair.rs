@@ -193,8 +193,10 @@ fn spread(blocks: Vec<Block>) -> Vec<Turn> {
 
 /// `between` stands between the two, if both say something.
 fn joined(first: Option<Content>, more: Option<Content>, between: &str) -> Option<Content> {
-    let speaks =
-        |content: &Content| !matches!(content, Content::Text(text) if text.trim().is_empty());
+    // From its end: what was joined before ends in words, and may begin with any amount of white space, which would be
+    // looked through again with each further message.
+    let is_blank = |text: &str| text.chars().rev().all(char::is_whitespace);
+    let speaks = |content: &Content| !matches!(content, Content::Text(text) if is_blank(text));
     match (first.filter(speaks), more.filter(speaks)) {
         (None, only) | (only, None) => only,
         (Some(Content::Text(mut text)), Some(Content::Text(more))) => {

@@ -12,7 +12,8 @@ const MAX_UNFOLDED_BYTES: usize = 2 * 1024 * 1024;
 /// How deep an unfolded schema may be. JSON deeper than 128 is not even parsed.
 const MAX_DEPTH: usize = 96;
 
-/// What a key and its punctuation cost beside their text.
+/// What a key or a value costs beside its text, an empty list or object too: a list of a million of them is small in JSON
+/// and 70 MB in memory, and a reference of a few bytes asks for all of it.
 const BYTES_A_VALUE: usize = 8;
 
 /// What references may still unfold to, over all schemas of a request.
@@ -64,6 +65,7 @@ impl Unfolding<'_> {
         if depth > MAX_DEPTH {
             return Err(TooLarge);
         }
+        self.budget.spend("")?;
         let mut unfolded = match schema.get("$ref").and_then(Value::as_str) {
             Some(reference) => self.target(reference, depth)?,
             None => Schema::new(),
@@ -85,6 +87,7 @@ impl Unfolding<'_> {
                     Value::Object(inner)
                 }
                 (Holds::Schemas, Value::Array(list)) => {
+                    self.budget.spend("")?;
                     let inner = list.iter().map(|value| self.value(value, depth + 1));
                     Value::Array(inner.collect::<Result<_, _>>()?)
                 }
@@ -161,11 +164,17 @@ impl Budget {
         match value {
             Value::Null | Value::Bool(_) | Value::Number(_) => self.spend(""),
             Value::String(text) => self.spend(text),
-            Value::Array(list) => list.iter().try_for_each(|item| self.charge(item)),
-            Value::Object(map) => map.iter().try_for_each(|(key, item)| {
-                self.spend(key)?;
-                self.charge(item)
-            }),
+            Value::Array(list) => {
+                self.spend("")?;
+                list.iter().try_for_each(|item| self.charge(item))
+            }
+            Value::Object(map) => {
+                self.spend("")?;
+                map.iter().try_for_each(|(key, item)| {
+                    self.spend(key)?;
+                    self.charge(item)
+                })
+            }
         }
     }
 }
