@@ -15,7 +15,11 @@ use time::macros::format_description;
 /// How much is said: `error`, `warn`, `info`, `debug`, `trace` or `off`. Nothing secret is logged at any level.
 const LEVEL_VARIABLE: &str = "OCIAI_LOG";
 
-/// Starts the log; `usual` is how much is said if nobody chooses. Must be called before any thread is started: the local time zone cannot be read safely afterwards,
+/// The longest message, in characters. What a client sends (a path, a method) may have thousands, and would fill the disk.
+const MAX_MESSAGE_CHARS: usize = 2048;
+
+/// Starts the log; `usual` is how much is said if nobody chooses. Must be called before any thread is started: the local time
+/// zone cannot be read safely afterwards,
 /// and the log would be in UTC.
 pub(crate) fn start(usual: LevelFilter) {
     let mut config = ConfigBuilder::new();
@@ -102,10 +106,22 @@ impl<L: Log> Log for OneLine<L> {
 }
 
 fn one_line(text: &str) -> String {
+    let end = text.char_indices().nth(MAX_MESSAGE_CHARS);
+    let (text, mark) = match end.and_then(|(end, _)| text.get(..end)) {
+        Some(beginning) => (beginning, "…"),
+        None => (text, ""),
+    };
     text.chars()
+        .chain(mark.chars())
         .map(|c| match c {
             // Line and paragraph separators: no controls, and line ends to some readers.
             '\u{2028}' | '\u{2029}' => ' ',
+            // They turn the text around, so that a line shows what does not stand in it.
+            '\u{61c}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}' => ' ',
             c if c.is_control() => ' ',
             c => c,
         })
@@ -146,10 +162,21 @@ mod tests {
     }
 
     #[test]
+    fn a_message_has_a_longest_length() {
+        let long = "ü".repeat(MAX_MESSAGE_CHARS);
+        assert_eq!(one_line(&long), long);
+        assert_eq!(one_line(&format!("{long}xyz")), format!("{long}…"));
+    }
+
+    #[test]
     fn a_message_stays_on_its_line() {
         assert_eq!(
             one_line("a\nb\r\n\u{1b}[31mc 中文\u{85}\u{2028}d"),
             "a b   [31mc 中文  d"
+        );
+        assert_eq!(
+            one_line("status=\u{202e}002\u{202c} \u{2066}x\u{2069}\u{200f}\u{61c}"),
+            "status= 002   x   "
         );
     }
 }
