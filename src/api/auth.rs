@@ -73,20 +73,25 @@ fn is_local(head: &Head) -> bool {
         && is_own_origin(head.header("origin"), host)
 }
 
-/// `localhost`, `127.0.0.0/8` or `[::1]`, with or without a port: a name that DNS rebinding cannot take.
+/// `localhost`, `127.0.0.0/8` or `[::1]`, with or without a port: a name that DNS rebinding cannot take. Nothing else may
+/// stand around it: `localhost:80@elsewhere` is elsewhere.
 fn is_loopback_host(host: &str) -> bool {
-    let v6 = host.strip_prefix('[').and_then(|v6| v6.split_once(']'));
-    let (name, port) = match v6 {
-        Some((name, port)) => (name, port),
+    let (name, port) = match host.strip_prefix('[') {
+        Some(v6) => {
+            let Some((name, port)) = v6.split_once(']') else {
+                return false;
+            };
+            (name, port)
+        }
         None => host.split_at(host.find(':').unwrap_or(host.len())),
     };
-    let ends_well = match port.strip_prefix(':') {
-        Some(port) => port.bytes().all(|byte| byte.is_ascii_digit()),
-        None => port.is_empty(),
-    };
-    ends_well
-        && (name.eq_ignore_ascii_case("localhost")
-            || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback()))
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    let is_v6 = host.starts_with('[');
+    let is_loopback = name
+        .parse::<IpAddr>()
+        .is_ok_and(|ip| ip.is_loopback() && ip.is_ipv6() == is_v6);
+    (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
+        && (is_loopback || !is_v6 && name.eq_ignore_ascii_case("localhost"))
 }
 
 /// No `Origin`, or the one whose page this program serves itself. It speaks http only.
@@ -186,7 +191,21 @@ mod tests {
         assert!(!local("192.168.0.2:5", &[("host", "localhost:8080")]));
         assert!(!local("127.0.0.1:5", &[]));
         assert!(!local("127.0.0.1:5", &[("host", "rebound.example:8080")]));
-        assert!(!local("127.0.0.1:5", &[("host", "127.0.0.1.example")]));
+        for host in [
+            "127.0.0.1.example",
+            "localhost:80@elsewhere",
+            "localhost@elsewhere",
+            "[::1",
+            "[::1]@elsewhere",
+            "[::1]x",
+            "[127.0.0.1]",
+            "[localhost]",
+            "localhost, elsewhere",
+            "localhost/",
+            "",
+        ] {
+            assert!(!local("127.0.0.1:5", &[("host", host)]), "{host}");
+        }
         for header in ["x-forwarded-for", "forwarded", "x-real-ip"] {
             assert!(!local(
                 "127.0.0.1:5",

@@ -115,13 +115,20 @@ pub(crate) fn parse(bytes: &[u8], peer: SocketAddr) -> Result<Parsed, ApiError> 
     if len > MAX_HEAD_BYTES {
         return Err(too_large("the head is too large"));
     }
+    if has_bare_line_feed(bytes.get(..len).unwrap_or_default()) {
+        return Err(ApiError::bad_http("a line does not end in CR LF"));
+    }
     let version = if request.version == Some(0) {
         Version::Http10
     } else {
         Version::Http11
     };
-    let (path, query) = split_target(target)?;
-    let headers = request
+    let Target {
+        path,
+        query,
+        authority,
+    } = split_target(target)?;
+    let mut headers: Vec<(String, String)> = request
         .headers
         .iter()
         .map(|h| {
@@ -134,6 +141,12 @@ pub(crate) fn parse(bytes: &[u8], peer: SocketAddr) -> Result<Parsed, ApiError> 
             )
         })
         .collect();
+    // RFC 9112 §3.2.2: the target's authority counts, and what Host says does not.
+    if let Some(authority) = authority {
+        for (_, value) in headers.iter_mut().filter(|(name, _)| name == "host") {
+            authority.clone_into(value);
+        }
+    }
     let method = request.method.unwrap_or_default().to_owned();
     let head = Head {
         method,
@@ -160,25 +173,44 @@ fn partial(bytes: &[u8]) -> Result<Parsed, ApiError> {
     Ok(Parsed::Partial)
 }
 
+/// httparse takes a line feed for the end of a line, as RFC 9112 §2.2 allows. A proxy in front that does not takes what
+/// follows for a part of the value, and lets a header through that it would have removed.
+fn has_bare_line_feed(head: &[u8]) -> bool {
+    let mut before = b'\0';
+    head.iter().any(|&byte| {
+        byte == b'\n' && before != b'\r' || {
+            before = byte;
+            false
+        }
+    })
+}
+
 fn too_large(what: &str) -> ApiError {
     ApiError::head_too_large(format!(
         "{what}: at most {MAX_HEADERS} headers and {MAX_HEAD_BYTES} bytes are accepted"
     ))
 }
 
-/// Path and query of an origin-form, absolute-form or asterisk-form target (RFC 9112 §3.2).
-fn split_target(target: &str) -> Result<(String, Option<String>), ApiError> {
+struct Target<'a> {
+    path: String,
+    query: Option<String>,
+    /// Of the absolute form only.
+    authority: Option<&'a str>,
+}
+
+/// Reads an origin-form, absolute-form or asterisk-form target (RFC 9112 §3.2).
+fn split_target(target: &str) -> Result<Target<'_>, ApiError> {
     let visible = target.bytes().all(|byte| (0x21..=0x7e).contains(&byte));
-    let origin = match target.split_once("://") {
-        // Absolute form, as proxies send it: everything up to the path is the authority, which Host repeats.
+    let (authority, origin) = match target.split_once("://") {
+        // Absolute form, as proxies send it: everything up to the path is the authority.
         Some((scheme, rest))
             if scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https") =>
         {
-            rest.find(['/', '?'])
-                .and_then(|at| rest.get(at..))
-                .unwrap_or("/")
+            let (authority, origin) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+            let origin = if origin.is_empty() { "/" } else { origin };
+            (Some(authority), origin)
         }
-        Some(_) | None => target,
+        Some(_) | None => (None, target),
     };
     if !visible || !(origin.starts_with('/') || origin.starts_with('?') || origin == "*") {
         return Err(ApiError::bad_http("the request target is not a path"));
@@ -188,7 +220,11 @@ fn split_target(target: &str) -> Result<(String, Option<String>), ApiError> {
         None => (origin, None),
     };
     let path = if path.is_empty() { "/" } else { path };
-    Ok((path.to_owned(), query))
+    Ok(Target {
+        path: path.to_owned(),
+        query,
+        authority,
+    })
 }
 
 fn framing(head: &Head) -> Result<Framing, ApiError> {
@@ -339,6 +375,15 @@ mod tests {
                 path
             );
         }
+        for (target, host) in [
+            ("/", "x"),
+            ("http://h:1/stats/queue", "h:1"),
+            ("http://localhost@h", "localhost@h"),
+        ] {
+            let text = format!("GET {target} HTTP/1.1\r\nHost: x\r\n\r\n");
+            let head = check_whole(&text, Framing::None);
+            assert_eq!(head.header("host"), Some(host));
+        }
         for target in ["h:443", "v1/models", "ftp://h/x", "/caf\u{e9}"] {
             check_refused(&format!("GET {target} HTTP/1.1\r\nHost: x\r\n\r\n"), 400);
         }
@@ -364,6 +409,10 @@ mod tests {
             "POST / HTTP/1.1\r\nHost: x\0y\r\n",
             "POST / HTTP/1.1\r\nHost: x\ry\r\n",
             "POST  / HTTP/1.1\r\nHost: x\r\n",
+            "POST / HTTP/1.1\nHost: x\r\n",
+            "POST / HTTP/1.1\r\nHost: x\nContent-Length: 1\r\n",
+            "\nPOST / HTTP/1.1\r\nHost: x\r\n",
+            "POST / HTTP/1.1\r\nHost: x\r\n\n",
             "\u{16}\u{3}\u{1}\r\n",
         ] {
             check_refused(&format!("{lines}\r\n"), 400);
