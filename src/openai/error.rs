@@ -2,6 +2,7 @@
 //! for each error this program can answer with. A message says what is wrong and what to do; it never holds a key, an
 //! account's name or an OCID: the log line has the rest. Knows nothing of sockets or OCI.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -34,6 +35,9 @@ struct Body<'a> {
     param: Option<&'a str>,
     code: Option<&'a str>,
 }
+
+/// Of what a client sent no more is quoted.
+const MAX_QUOTED_CHARS: usize = 512;
 
 const INVALID_REQUEST: &str = "invalid_request_error";
 const SERVER: &str = "server_error";
@@ -156,7 +160,11 @@ impl ApiError {
         Self::new(
             404,
             INVALID_REQUEST,
-            format!("Unknown path: {method} {path}. The API is under /v1."),
+            format!(
+                "Unknown path: {} {}. The API is under /v1.",
+                quoted(method),
+                quoted(path)
+            ),
         )
         .with_code("unknown_url")
     }
@@ -166,7 +174,7 @@ impl ApiError {
         Self::new(
             404,
             INVALID_REQUEST,
-            format!("The model '{model}' does not exist here. GET /v1/models lists those of [MODELS] in the proxy's configuration."),
+            format!("The model '{}' does not exist here. GET /v1/models lists those of [MODELS] in the proxy's configuration.", quoted(model)),
         )
         .with_code("model_not_found")
         .with_param(Some("model".to_owned()))
@@ -174,9 +182,13 @@ impl ApiError {
 
     /// 404: no account of that id.
     pub(crate) fn unknown_account(id: &str) -> Self {
-        Self::new(404, INVALID_REQUEST, format!("There is no account '{id}'."))
-            .with_code("account_not_found")
-            .with_param(Some("account".to_owned()))
+        Self::new(
+            404,
+            INVALID_REQUEST,
+            format!("There is no account '{}'.", quoted(id)),
+        )
+        .with_code("account_not_found")
+        .with_param(Some("account".to_owned()))
     }
 
     /// 405, with the methods that the path takes.
@@ -184,7 +196,7 @@ impl ApiError {
         let mut error = Self::new(
             405,
             INVALID_REQUEST,
-            format!("{method} is not possible here; use {allow}."),
+            format!("{} is not possible here; use {allow}.", quoted(method)),
         );
         error.allow = Some(allow);
         error.with_code("method_not_allowed")
@@ -371,5 +383,13 @@ impl ApiError {
             "the client left before the answer was complete",
         )
         .with_code("client_closed_request")
+    }
+}
+
+/// The beginning of what a client sent, or all of it if it is short.
+fn quoted(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(MAX_QUOTED_CHARS) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()).into(),
+        None => text.into(),
     }
 }
