@@ -8,7 +8,9 @@ use parking_lot::Mutex;
 use crate::api::Live;
 use crate::dispatch::serve::Outcome;
 use crate::dispatch::{CLIENT_LEFT, Job};
+use crate::http::body::{Body, OverBudget, Share};
 use crate::http::exchange::Exchange;
+use crate::json;
 use crate::names::{ModelName, RequestId};
 use crate::openai::chat::ChatRequest;
 use crate::openai::error::ApiError;
@@ -16,6 +18,9 @@ use crate::translate::{self, Dialect, ReplyMeta, fields};
 
 /// Names of fields that are noted as left out, so that a client with ever new ones cannot fill the memory.
 const MAX_NOTED: usize = 256;
+
+/// What a request's values may take before they count against `max_body_memory`.
+const FREE_VALUE_BYTES: usize = 64 * 1024;
 
 /// Answers a chat request. Called by a worker; returns when the answer was written.
 pub(crate) fn answer(live: &Live, exchange: Exchange) {
@@ -48,13 +53,14 @@ fn prepare(live: &Live, exchange: &Exchange) -> Result<(ModelName, Job), ApiErro
             None,
         ));
     }
+    let memory = reserve_values(&body)?;
     let request = ChatRequest::parse(&body)?;
     let names = if log::log_enabled!(log::Level::Debug) {
         ChatRequest::field_names(&body)
     } else {
         Vec::new()
     };
-    drop(body);
+    let memory = body.into_share(memory);
     let (model, target) = live
         .settings
         .models
@@ -73,6 +79,7 @@ fn prepare(live: &Live, exchange: &Exchange) -> Result<(ModelName, Job), ApiErro
     let job = Job {
         serving: target.serving_mode(),
         request: translate::request(request, target, &live.rules)?,
+        memory: Some(memory),
         meta,
         wants_stream,
         include_usage,
@@ -80,6 +87,18 @@ fn prepare(live: &Live, exchange: &Exchange) -> Result<(ModelName, Job), ApiErro
         lost: lost.into_iter().map(str::to_owned).collect(),
     };
     Ok((model.clone(), job))
+}
+
+/// Memory for what a body becomes. A few thousand small values are what a request is, and cost nothing here.
+fn reserve_values(body: &Body) -> Result<Share, ApiError> {
+    let values = json::memory_of_values(body).saturating_sub(FREE_VALUE_BYTES);
+    body.share(values).map_err(|OverBudget| {
+        if body.exceeds_budget(values) {
+            ApiError::too_many_values()
+        } else {
+            ApiError::body_memory()
+        }
+    })
 }
 
 /// Once a name: a client sends the same fields with each request.

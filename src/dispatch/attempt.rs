@@ -51,7 +51,7 @@ type Output = Rc<RefCell<Option<EventStream>>>;
 /// `accepted` is called when the answer is there and before the client has any of it: what the request has taught is known
 /// when the client's next one comes.
 pub(crate) fn run(
-    job: &Job,
+    job: &mut Job,
     exchange: Exchange,
     lease: Lease<'_>,
     limits: &CallLimits,
@@ -146,7 +146,7 @@ fn upstream_headers(
 
 /// A whole answer, as JSON or, for a client that asked for a stream, as one. The slot is free before the client reads it.
 fn answer_whole(
-    job: &Job,
+    job: &mut Job,
     exchange: Exchange,
     lease: Lease<'_>,
     whole: WholeAnswer,
@@ -162,6 +162,7 @@ fn answer_whole(
         Err(error) => return Err(give_up(exchange, lease, error)),
     };
     let latency = accepted();
+    job.is_answered();
     lease.settle(Ending::Success { latency }, None);
     let mut finished = Finished {
         status: 200,
@@ -206,7 +207,7 @@ fn encode_whole(job: &Job, completion: &ChatCompletion) -> Result<Encoded, OciEr
 
 /// An open upstream stream on its way to the client.
 struct Pump<'a> {
-    job: &'a Job,
+    job: &'a mut Job,
     stream: ChatStream,
     output: Output,
     lease: Lease<'a>,
@@ -235,6 +236,7 @@ impl Pump<'_> {
         };
         accepted();
         self.stream.begun();
+        self.job.is_answered();
         self.latency = self.started.elapsed();
         self.lease.answered();
         let account = self.lease.account();

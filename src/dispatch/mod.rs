@@ -29,6 +29,7 @@ use crate::accounts::seat::SeatNumber;
 use crate::accounts::{FleetSettings, SeatSettings};
 use crate::dispatch::repairs::Repairs;
 use crate::dispatch::slots::Slots;
+use crate::http::body::Share;
 use crate::names::AccountId;
 use crate::oci::error::{OciError, Phase};
 use crate::oci::keys::KeyError;
@@ -82,6 +83,8 @@ pub(crate) struct Dispatch {
 pub(crate) struct Job {
     pub(crate) serving: ServingMode,
     pub(crate) request: ChatRequest,
+    /// What `request` holds of the memory for bodies.
+    pub(crate) memory: Option<Share>,
     pub(crate) meta: ReplyMeta,
     /// The client asked for a stream; what OCI was asked for is in `request`.
     pub(crate) wants_stream: bool,
@@ -94,6 +97,13 @@ pub(crate) struct Job {
 }
 
 impl Job {
+    /// The answer has begun, and no further attempt will be made: the request's memory is free, and a stream of some minutes
+    /// does not hold it.
+    fn is_answered(&mut self) {
+        self.request = ChatRequest::Generic(Box::default());
+        self.memory = None;
+    }
+
     /// Notes what is left out, once.
     fn loses(&mut self, name: String) {
         if !self.lost.contains(&name) {

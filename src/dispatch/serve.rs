@@ -73,7 +73,7 @@ impl Dispatch {
             let seat = lease.seat();
             let limits = self.limits(first_event_by, &exchange);
             let accepted = || mending.accepted();
-            let failed = match attempt::run(&job, exchange, lease, &limits, accepted) {
+            let failed = match attempt::run(&mut job, exchange, lease, &limits, accepted) {
                 Ok(finished) => return settle(outcome, finished, arrived),
                 Err(failed) => failed,
             };

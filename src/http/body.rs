@@ -23,6 +23,13 @@ pub(crate) struct Body {
     budget: Arc<Budget>,
 }
 
+/// A part of the budget that something else than bytes of a body has; dropping it gives it back.
+#[derive(Debug)]
+pub(crate) struct Share {
+    bytes: usize,
+    budget: Arc<Budget>,
+}
+
 /// All bodies together would hold more than the budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OverBudget;
@@ -84,6 +91,36 @@ impl Body {
     }
 }
 
+impl Body {
+    /// Takes `bytes` more of the budget, for what is made of the body.
+    pub(crate) fn share(&self, bytes: usize) -> Result<Share, OverBudget> {
+        self.budget.reserve(bytes)?;
+        Ok(Share {
+            bytes,
+            budget: Arc::clone(&self.budget),
+        })
+    }
+
+    /// Whether so much will never be free, however long one waits.
+    pub(crate) fn exceeds_budget(&self, bytes: usize) -> bool {
+        self.reserved.saturating_add(bytes) > self.budget.limit
+    }
+
+    /// Frees the bytes and leaves their part of the budget to what was made of them.
+    pub(crate) fn into_share(mut self, mut share: Share) -> Share {
+        share.bytes = share
+            .bytes
+            .saturating_add(std::mem::take(&mut self.reserved));
+        share
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.budget.used.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
 impl Deref for Body {
     type Target = [u8];
 
@@ -115,6 +152,22 @@ mod tests {
         assert_eq!(second.len(), 50_000);
         drop(second);
         assert_eq!(budget.used.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn what_is_made_of_a_body_keeps_its_memory() {
+        let budget = Budget::new(100_000);
+        let used = || budget.used.load(Ordering::Relaxed);
+        let mut body = Body::empty(&budget);
+        body.extend(&[1; 60_000], Some(60_000)).unwrap();
+        assert_eq!(body.share(50_000).unwrap_err(), OverBudget);
+        assert!(body.exceeds_budget(50_000) && !body.exceeds_budget(40_000));
+        let share = body.share(30_000).unwrap();
+        assert_eq!(used(), 90_000);
+        let share = body.into_share(share);
+        assert_eq!(used(), 90_000);
+        drop(share);
+        assert_eq!(used(), 0);
     }
 
     #[test]

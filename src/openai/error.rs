@@ -103,6 +103,16 @@ impl ApiError {
         .with_code("request_too_large")
     }
 
+    /// 413: it is not its length.
+    pub(crate) fn too_many_values() -> Self {
+        Self::new(
+            413,
+            INVALID_REQUEST,
+            "The request's body has too many values to be held in memory. The operator can raise max_body_memory.",
+        )
+        .with_code("request_too_large")
+    }
+
     /// 414.
     pub(crate) fn target_too_long(limit: usize) -> Self {
         Self::new(

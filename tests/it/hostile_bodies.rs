@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::harness::{Client, KEY, eventually};
 use crate::hostile::{
-    CHAT, Site, assert_refused, body_ends, chat_head, chat_request, gated_stream,
+    CHAT, Site, assert_refused, body_ends, call, chat_head, chat_request, gated_stream,
 };
 
 const CHUNKED: &str = "Transfer-Encoding: chunked\r\n";
@@ -272,6 +272,45 @@ fn who_leaves_the_queue_or_waits_too_long_gives_the_memory_of_its_body_back() {
     });
     gate.open();
     assert!(body_ends(&mut running));
+    site.assert_unharmed();
+}
+
+#[test]
+fn a_request_holds_the_memory_of_its_body_until_its_answer_begins() {
+    let site = Site::start(TIGHT);
+    let waiting = call(&site, Script::HangBeforeHead, &large_request());
+    let (refused, _) = site.answer(large_request());
+    refused.assert_error(503, Some("body_memory_full"));
+    drop(waiting);
+    eventually_served(&site);
+
+    let body = json!({ "model": "grok", "stream": true, "user": " ".repeat(59_000),
+        "messages": [{ "role": "user", "content": "x" }] });
+    let gate = Gate::new();
+    let request = chat_request(&body.to_string());
+    let mut streaming = call(&site, gated_stream(&gate), &request);
+    assert_eq!(streaming.head().status, 200);
+    let (answer, _) = site.answer(large_request());
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    gate.open();
+    assert!(body_ends(&mut streaming));
+    site.assert_unharmed();
+}
+
+#[test]
+fn values_count_as_what_they_take_and_not_as_what_they_are_written_in() {
+    let site = Site::start("");
+    // 12 MB of JSON, and a gigabyte of messages.
+    for item in ["{}", r#"{"a":[]}"#, "[[]]"] {
+        let list = format!(
+            "[{}{item}]",
+            format!("{item},").repeat(12_000_000 / (item.len() + 1))
+        );
+        let body = format!(r#"{{"model":"grok","messages":{list}}}"#);
+        let (answer, _) = site.answer(chat_request(&body));
+        answer.assert_error(413, Some("request_too_large"));
+    }
+    site.assert_grew_at_most(64 * 1024);
     site.assert_unharmed();
 }
 
