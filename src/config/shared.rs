@@ -12,6 +12,7 @@ use super::value;
 use crate::accounts::{BreakerSettings, FleetSettings, Strategy};
 
 use crate::dispatch::DispatchSettings;
+use crate::http::pace::PaceLimits;
 use crate::http::{self, ListenSettings};
 use crate::names::{ModelName, Secret};
 use crate::oci::ClientSettings;
@@ -140,6 +141,7 @@ impl<'a> Common<'a> {
                 max_body_memory,
                 queue_timeout,
                 drain_delay,
+                pace: PaceLimits::default(),
             },
             workers: PoolSettings {
                 workers,

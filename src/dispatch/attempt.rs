@@ -325,12 +325,15 @@ impl Pump<'_> {
         finished
     }
 
+    /// The client left, or its stream has become too old: nobody is to blame.
     fn left(self, first_byte: Option<Instant>) -> Finished {
+        let output = self.output.borrow();
+        let trouble = output.as_ref().and_then(EventStream::trouble);
         Finished {
-            status: CLIENT_LEFT,
+            status: trouble.as_ref().map_or(CLIENT_LEFT, |_| 200),
             first_byte,
             tokens: tokens(self.translator.usage()),
-            trouble: None,
+            trouble,
         }
     }
 }

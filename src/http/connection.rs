@@ -14,6 +14,7 @@ use crate::http::connections::Place;
 use crate::http::gate::{self, Gate};
 use crate::http::handover;
 use crate::http::head::{self, Framing, Head, Parsed, Version};
+use crate::http::pace::Pace;
 use crate::http::reply::{self, Asked, Ending, Reply};
 use crate::http::ticket::Ticket;
 use crate::names::RequestId;
@@ -31,8 +32,6 @@ const LINGER_TIMEOUT: Duration = Duration::from_secs(5);
 /// The same while the program stops: long enough for a client that is there.
 const SHORT_LINGER_TIMEOUT: Duration = Duration::from_millis(500);
 const LINGER_BYTES: usize = 64 * 1024 * 1024;
-/// A whole piece must reach the client within this.
-const PIECE_TIMEOUT: Duration = Duration::from_secs(60);
 /// One `read` from a client.
 const READ_BYTES: usize = 16 * 1024;
 /// How far bytes of a next request are read ahead while the answer to this one is under way.
@@ -42,6 +41,7 @@ const MAX_READ_AHEAD: usize = 64 * 1024;
 pub(crate) struct Client<'a> {
     stream: &'a TcpStream,
     input: Vec<u8>,
+    pace: Pace,
 }
 
 /// Why a connection ends without an answer.
@@ -98,6 +98,7 @@ pub(crate) fn serve(gate: &Arc<Gate>, stream: &TcpStream, peer: SocketAddr, plac
     let mut client = Client {
         stream,
         input: Vec::new(),
+        pace: Pace::new(gate.pace),
     };
     let mut wait = HEAD_TIMEOUT;
     let mut is_last = false;
@@ -138,6 +139,7 @@ fn serve_request(
     framing: Framing,
     is_last: bool,
 ) -> Next {
+    client.pace.restart();
     let request_id = gate::new_request_id();
     let body = match client.accept_body(gate, &head, framing) {
         Ok(body) => body,
@@ -314,20 +316,18 @@ impl Client<'_> {
         }
     }
 
-    /// Writes a whole piece. One `write` waits [`gate`]'s write time-out at most, the piece [`PIECE_TIMEOUT`].
+    /// Writes a whole piece, to a client that keeps to its pace; of one that does not the error says why.
     pub(crate) fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
-        let mut started = None;
         while !bytes.is_empty() {
-            let written = retry(|| (&mut &*self.stream).write(bytes))?;
+            let offered = Instant::now();
+            let written = match retry(|| (&mut &*self.stream).write(bytes)) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => written,
+                Err(error) if is_timeout(&error) => return Err(self.pace.stalled().into()),
+                Err(error) => return Err(error),
+            };
+            self.pace.took(written, offered, Instant::now())?;
             bytes = bytes.get(written..).unwrap_or_default();
-            if written == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
-            }
-            if !bytes.is_empty()
-                && started.get_or_insert_with(Instant::now).elapsed() > PIECE_TIMEOUT
-            {
-                return Err(io::ErrorKind::TimedOut.into());
-            }
         }
         Ok(())
     }

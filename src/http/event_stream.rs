@@ -9,6 +9,10 @@ use std::time::{Duration, Instant};
 use crate::http::ticket::Ticket;
 use crate::openai::error::ApiError;
 
+/// Longest stream. The longest answer of a model takes some minutes; what goes on for ever is broken or hostile, and holds a
+/// worker.
+const MAX_AGE: Duration = Duration::from_secs(60 * 60);
+
 /// To the gate, and so to the client.
 pub(crate) type Writer = Box<dyn io::Write + Send>;
 
@@ -16,7 +20,10 @@ pub(crate) struct EventStream {
     ticket: Arc<Ticket>,
     writer: Writer,
     chunked: bool,
+    opened: Instant,
     last_write: Instant,
+    /// It was ended for its age, and its client was told.
+    too_old: bool,
     /// One piece, framed; kept between pieces for its memory.
     piece: Vec<u8>,
 }
@@ -27,7 +34,9 @@ impl EventStream {
             ticket,
             writer,
             chunked,
+            opened: now,
             last_write: now,
+            too_old: false,
             piece: Vec::new(),
         }
     }
@@ -35,8 +44,9 @@ impl EventStream {
     /// Sends `data: …` of several events as one piece: what arrived together leaves together.
     ///
     /// # Errors
-    /// The client left.
+    /// The client left, or the stream has become too old and was ended.
     pub(crate) fn send(&mut self, events: &[String], now: Instant) -> io::Result<()> {
+        self.end_if_too_old(now)?;
         if events.is_empty() {
             return Ok(());
         }
@@ -50,8 +60,9 @@ impl EventStream {
     /// Sends a comment if nothing was sent for `silence`, so that proxies on the way see a living connection.
     ///
     /// # Errors
-    /// The client left.
+    /// The client left, or the stream has become too old and was ended.
     pub(crate) fn keep_alive(&mut self, silence: Duration, now: Instant) -> io::Result<()> {
+        self.end_if_too_old(now)?;
         if now.saturating_duration_since(self.last_write) < silence {
             return Ok(());
         }
@@ -78,6 +89,27 @@ impl EventStream {
     /// not whole. A body without its end would say so too, but Node.js throws away what it has not handed on of such a
     /// body: the last text, and the error.
     pub(crate) fn fail(mut self, error: &ApiError, now: Instant) {
+        self.end_with(error, now);
+    }
+
+    /// Why it was ended, if it was ended for its age.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.too_old
+            .then(|| format!("broken off: it lasted longer than {} s", MAX_AGE.as_secs()))
+    }
+
+    fn end_if_too_old(&mut self, now: Instant) -> io::Result<()> {
+        if !self.too_old {
+            if now.saturating_duration_since(self.opened) < MAX_AGE {
+                return Ok(());
+            }
+            self.too_old = true;
+            self.end_with(&ApiError::stream_too_long(MAX_AGE), now);
+        }
+        Err(io::ErrorKind::TimedOut.into())
+    }
+
+    fn end_with(&mut self, error: &ApiError, now: Instant) {
         self.ticket.last_call();
         if !self.ticket.complete() {
             return;
@@ -205,6 +237,28 @@ mod tests {
             "{sent}"
         );
         assert!(ticket.is_whole() && ticket.is_last_call());
+    }
+
+    #[test]
+    fn a_stream_without_end_is_ended_and_its_client_is_told() {
+        let t0 = Instant::now();
+        let (mut events, ticket, wire) = stream(true, t0);
+        let late = t0 + MAX_AGE;
+        let nearly = late.checked_sub(Duration::from_secs(1)).unwrap();
+        events.send(&["1".to_owned()], nearly).unwrap();
+        assert_eq!(events.trouble(), None);
+        assert_eq!(text(&wire), "9\r\ndata: 1\n\n\r\n");
+        assert!(events.send(&["2".to_owned()], late).is_err());
+        let sent = text(&wire);
+        assert!(sent.contains("stream_too_long"), "{sent}");
+        assert!(
+            !sent.contains("[DONE]") && sent.ends_with("\r\n0\r\n\r\n"),
+            "{sent}"
+        );
+        assert!(events.trouble().is_some() && ticket.is_whole());
+        // It is told once.
+        assert!(events.keep_alive(Duration::ZERO, late).is_err());
+        assert_eq!(text(&wire), "");
     }
 
     #[test]

@@ -17,6 +17,7 @@ use crate::http::door::{Bell, Door};
 use crate::http::exchange::Exchange;
 use crate::http::head::Version;
 use crate::http::inner::{self, Inner};
+use crate::http::pace::PaceLimits;
 use crate::http::reply::{self, Asked, Ending, Reply};
 use crate::http::ticket::{TicketNumber, Waiting};
 use crate::http::{Desk, ListenSettings};
@@ -31,8 +32,6 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 const WARN_EVERY: Duration = Duration::from_secs(10);
 /// How long one call of [`Gate::recv`] waits before it looks again whether the edge is stopped or tiny_http was replaced.
 const RECV_TICK: Duration = Duration::from_millis(250);
-/// Longest wait of one `write` to a client that does not read.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(crate) struct Gate {
     pub(crate) inner: Inner,
@@ -42,6 +41,7 @@ pub(crate) struct Gate {
     pub(crate) desk: Desk,
     pub(crate) max_request_bytes: usize,
     pub(crate) queue_timeout: Duration,
+    pub(crate) pace: PaceLimits,
     /// The end is near: connections end after their answer, and say so.
     pub(crate) closing: Arc<AtomicBool>,
     /// No new connections. The bell wakes the thread that would wait for them.
@@ -69,6 +69,7 @@ impl Gate {
             desk,
             max_request_bytes: settings.max_request_bytes,
             queue_timeout: settings.queue_timeout,
+            pace: settings.pace,
             closing: Arc::new(AtomicBool::new(false)),
             shut: AtomicBool::new(false),
             bell,
@@ -156,7 +157,7 @@ impl Gate {
     fn admit(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) -> io::Result<()> {
         // Neither option failing makes the connection useless, only slower to notice trouble.
         let _ = stream.set_nodelay(true);
-        let _ = stream.set_write_timeout(Some(WRITE_TIMEOUT));
+        let _ = stream.set_write_timeout(Some(self.pace.stall));
         let stream = Arc::new(stream);
         let Some(place) = self.connections.admit(&stream, Instant::now()) else {
             refuse_unread(&stream, &ApiError::too_many_connections());

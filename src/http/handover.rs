@@ -1,7 +1,7 @@
 //! The hand-over of a ticket to tiny_http, and the answer's way back. Whatever happens behind the gate, the client gets
 //! an answer in time: tiny_http dead, hand over again; nobody free within `queue_timeout`, 503; worker dead, 500.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -140,10 +140,9 @@ fn copy_back(gate: &Gate, inner: &mut Stream, client: &mut Client<'_>, ticket: &
             Ok(0) => return cut(ticket, begun),
             Ok(read) => {
                 begun = true;
-                if client
-                    .write(buffer.get(..read).unwrap_or_default())
-                    .is_err()
-                {
+                let piece = buffer.get(..read).unwrap_or_default();
+                if let Err(error) = client.write(piece) {
+                    tell_of_slow_reader(ticket, &error);
                     return Ended::Close;
                 }
             }
@@ -174,6 +173,19 @@ fn next_look(gate: &Gate, ticket: &Ticket, now: Instant) -> Duration {
     }
     let left = gate.queue_timeout.saturating_sub(ticket.age(now));
     left.clamp(SHORTEST_LOOK, TICK)
+}
+
+/// A client that has left is told of by who answers it; that it was there and did not read, nobody else knows.
+fn tell_of_slow_reader(ticket: &Ticket, error: &io::Error) {
+    if is_timeout(error) {
+        log::info!(
+            "{} {} {} {} cut off: {error}",
+            ticket.request_id,
+            ticket.head.peer,
+            ticket.head.method,
+            ticket.head.path
+        );
+    }
 }
 
 /// The inner connection ended before a whole answer.

@@ -17,7 +17,10 @@ mod gate;
 mod handover;
 pub(crate) mod head;
 mod inner;
+pub(crate) mod pace;
 pub(crate) mod reply;
+#[cfg(test)]
+mod slow_readers;
 pub(crate) mod ticket;
 
 use std::io;
@@ -28,6 +31,7 @@ use std::time::Duration;
 use crate::http::exchange::Exchange;
 use crate::http::gate::Gate;
 use crate::http::head::Head;
+use crate::http::pace::PaceLimits;
 use crate::names::RequestId;
 use crate::openai::error::ApiError;
 
@@ -52,6 +56,8 @@ pub(crate) struct ListenSettings {
     pub(crate) queue_timeout: Duration,
     /// After the signal to stop: how long the port stays open, so that balancers see `/ready` say 503 first.
     pub(crate) drain_delay: Duration,
+    /// How slowly a client may read.
+    pub(crate) pace: PaceLimits,
 }
 
 /// What the front door says about a head.

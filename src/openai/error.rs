@@ -251,6 +251,15 @@ impl ApiError {
             .with_retry_after(Some(SOON))
     }
 
+    /// Within a stream that has lasted as long as one may.
+    pub(crate) fn stream_too_long(limit: Duration) -> Self {
+        let message = format!(
+            "The answer was ended because it took longer than {} s.",
+            limit.as_secs()
+        );
+        Self::new(504, SERVER, message).with_code("stream_too_long")
+    }
+
     /// 503: the queue is full. `retry_after`: when it will have drained.
     pub(crate) fn queue_full(retry_after: Duration) -> Self {
         Self::new(

@@ -125,6 +125,27 @@ fn a_client_that_stops_reading_holds_only_its_own_worker_and_only_while_it_is_th
 }
 
 #[test]
+#[ignore = "waits for half a minute"]
+fn a_client_that_reads_nothing_is_cut_off_and_blamed_on_nobody() {
+    let site = Site::start("global_max_concurrency = 1\n");
+    let mut steps = vec![stream_head()];
+    steps.extend((0..1500).map(|_| Step::Bytes(event(&"x".repeat(32 * 1024)))));
+    steps.push(Step::Hang);
+    site.simulator.enqueue(Script::Steps(steps));
+    let mut deaf = site.proxy.connect();
+    deaf.send(chat_request(&stream_body().to_string()));
+    assert_eq!(deaf.head().status, 200);
+    let limit = 2 * DEADLINE;
+    assert!(site.simulator.wait_for(|s| s.active_calls() == 0, limit));
+    site.proxy
+        .wait_for_log("cut off: the client read nothing for 30 s");
+    site.proxy.wait_for_log("status=499");
+    site.assert_unharmed();
+    let accounts = site.proxy.get("/stats/accounts").json();
+    assert_eq!(accounts["accounts"][0]["failures"], 0);
+}
+
+#[test]
 fn a_client_that_sends_requests_and_reads_no_answer_fills_no_memory() {
     let site = Site::start("");
     let mut deaf = site.proxy.connect();

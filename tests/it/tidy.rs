@@ -65,7 +65,7 @@ const ROOMS: [(&str, &[&str]); 21] = [
 const WIRING: [&str; 5] = ["lib", "main", "self_check", "server", "watch"];
 
 /// Pure cores: time comes in as an argument.
-const CORES: [&str; 29] = [
+const CORES: [&str; 30] = [
     "accounts/",
     "api/auth.rs",
     "api/models.rs",
@@ -78,6 +78,7 @@ const CORES: [&str; 29] = [
     "http/chunked.rs",
     "http/cors.rs",
     "http/head.rs",
+    "http/pace.rs",
     "http/reply.rs",
     "http/ticket.rs",
     "http/event_stream.rs",
