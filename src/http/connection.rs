@@ -323,7 +323,7 @@ impl Client<'_> {
             let written = match retry(|| (&mut &*self.stream).write(bytes)) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(written) => written,
-                Err(error) if is_timeout(&error) => return Err(self.pace.stalled().into()),
+                Err(error) if is_timeout(&error) => 0,
                 Err(error) => return Err(error),
             };
             self.pace.took(written, offered, Instant::now())?;

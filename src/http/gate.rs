@@ -157,7 +157,7 @@ impl Gate {
     fn admit(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) -> io::Result<()> {
         // Neither option failing makes the connection useless, only slower to notice trouble.
         let _ = stream.set_nodelay(true);
-        let _ = stream.set_write_timeout(Some(self.pace.stall));
+        let _ = stream.set_write_timeout(Some(self.pace.write_timeout()));
         let stream = Arc::new(stream);
         let Some(place) = self.connections.admit(&stream, Instant::now()) else {
             refuse_unread(&stream, &ApiError::too_many_connections());

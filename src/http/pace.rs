@@ -6,6 +6,10 @@ use std::fmt;
 use std::io;
 use std::time::{Duration, Instant};
 
+/// Longest wait of one write, after which it is looked how long the client has taken nothing. A write that waits in vain after
+/// it could place a part of its bytes tells of the part, and not of the wait: the limit itself as its time-out would count
+/// twice.
+const WRITE_TICK: Duration = Duration::from_secs(1);
 /// Longest wait for a client to take anything at all.
 const STALL: Duration = Duration::from_secs(30);
 /// After this much waiting, in all, a client must have taken [`MIN_BYTES`].
@@ -35,12 +39,21 @@ impl Default for PaceLimits {
     }
 }
 
+impl PaceLimits {
+    /// How long one write may wait.
+    pub(crate) fn write_timeout(&self) -> Duration {
+        self.stall.min(WRITE_TICK)
+    }
+}
+
 /// The pace of one client in one answer.
 #[derive(Debug)]
 pub(crate) struct Pace {
     limits: PaceLimits,
     /// When the first byte was offered.
     begun: Option<Instant>,
+    /// Since when it has taken nothing of what it was offered.
+    stalled: Option<Instant>,
     /// Of the current window.
     waited: Duration,
     taken: usize,
@@ -62,6 +75,7 @@ impl Pace {
         Self {
             limits,
             begun: None,
+            stalled: None,
             waited: Duration::ZERO,
             taken: 0,
         }
@@ -72,7 +86,7 @@ impl Pace {
         *self = Self::new(self.limits);
     }
 
-    /// The client took `bytes`, which it was offered at `offered`.
+    /// The client took `bytes`, perhaps none, of what it was offered at `offered`.
     ///
     /// # Errors
     /// It is too slow.
@@ -86,6 +100,13 @@ impl Pace {
         if now.saturating_duration_since(begun) >= self.limits.max_age {
             return Err(TooSlow::Old(self.limits.max_age));
         }
+        if bytes > 0 {
+            self.stalled = None;
+        } else if now.saturating_duration_since(*self.stalled.get_or_insert(offered))
+            >= self.limits.stall
+        {
+            return Err(TooSlow::Stalled(self.limits.stall));
+        }
         self.waited += now.saturating_duration_since(offered);
         self.taken = self.taken.saturating_add(bytes);
         if self.waited < self.limits.window {
@@ -98,11 +119,6 @@ impl Pace {
         } else {
             Ok(())
         }
-    }
-
-    /// The client took nothing while one write waited as long as it may.
-    pub(crate) fn stalled(&self) -> TooSlow {
-        TooSlow::Stalled(self.limits.stall)
     }
 }
 
@@ -153,6 +169,27 @@ mod tests {
         assert_eq!(follow(1000, 10 * SECOND, 10 * SECOND, 5), Ok(()));
         assert_eq!(follow(MIN_BYTES / 6, 10 * SECOND, 10 * SECOND, 300), Ok(()));
         assert!(follow(MIN_BYTES / 6 - 1, 10 * SECOND, 10 * SECOND, 6).is_err());
+    }
+
+    #[test]
+    fn a_client_that_takes_nothing_is_cut_off_sooner() {
+        let (t0, mut pace) = (Instant::now(), Pace::new(PaceLimits::default()));
+        // A part of the first piece, then nothing, a second at a time.
+        assert_eq!(pace.took(1 << 20, t0, t0 + SECOND), Ok(()));
+        for second in 1..30 {
+            let offered = t0 + SECOND * second;
+            assert_eq!(pace.took(0, offered, offered + SECOND), Ok(()), "{second}");
+        }
+        // One byte would be enough for now.
+        let mut other = Pace::new(PaceLimits::default());
+        assert_eq!(other.took(0, t0, t0 + 29 * SECOND), Ok(()));
+        let later = t0 + 29 * SECOND;
+        assert_eq!(other.took(1, later, later), Ok(()));
+        assert_eq!(other.took(0, later, later + 29 * SECOND), Ok(()));
+
+        let offered = t0 + 30 * SECOND;
+        let expected = TooSlow::Stalled(STALL);
+        assert_eq!(pace.took(0, offered, offered + SECOND), Err(expected));
     }
 
     #[test]
