@@ -1,32 +1,74 @@
-//! Descriptors run out: the port stays alive, who can be served is served, and all is well once they are back.
+//! Descriptors or threads run out: the port stays alive, who can be served is served, and all is well once they are back.
 #![cfg(target_os = "linux")]
 
+use std::ffi::OsStr;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::chown;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
-use crate::harness::{Client, Proxy, config, eventually, furnished, program, simulator};
+use ociai_proxy::simulator::Simulator;
+
+use crate::harness::{Client, Proxy, TempDir, config, eventually, furnished, program, simulator};
 use crate::hostile::{CHAT, PROMPT, Site, chat_request};
 
 /// Descriptors of the program that is limited from its start: too few for eight requests at once.
 const FILES: usize = 64;
 
+/// Threads of the program that may have no more: it has 14 of its own, and each connection wants one.
+const THREADS: usize = 32;
+
 /// The program with a limit of descriptors that it cannot raise.
 fn limited() -> Site {
-    let simulator = simulator();
-    let config = config(
-        &simulator.endpoint(),
-        "[GLOBAL]\nglobal_max_concurrency = 4\n",
+    let (simulator, dir) = place();
+    let unlimited = program(dir.path());
+    let binary = unlimited.get_program().to_owned();
+    start(
+        simulator,
+        dir,
+        &format!("ulimit -n {FILES}; exec \"$0\" \"$@\""),
+        &binary,
+    )
+}
+
+/// The program as a user of its own, who may have so many threads in all; `None` where the test cannot make one.
+fn without_threads() -> Option<Site> {
+    if !rustix::process::geteuid().is_root() || Command::new("setpriv").arg("-V").output().is_err()
+    {
+        return None;
+    }
+    let (simulator, dir) = place();
+    // Nobody else has it: the system counts the threads of a user over all programs.
+    let user = 1_000_000 + std::process::id();
+    let binary = dir.path().join("program");
+    fs::copy(program(dir.path()).get_program(), &binary).unwrap();
+    for path in [dir.path(), &dir.path().join("config.conf")] {
+        chown(path, Some(user), Some(user)).unwrap();
+    }
+    let script = format!(
+        "ulimit -u {THREADS} 2>/dev/null || ulimit -p {THREADS}; \
+         exec setpriv --reuid={user} --regid={user} --clear-groups \"$0\" \"$@\""
     );
-    let dir = furnished(&config);
+    Some(start(simulator, dir, &script, binary.as_os_str()))
+}
+
+fn place() -> (Simulator, TempDir) {
+    let simulator = simulator();
+    let global = "[GLOBAL]\nglobal_max_concurrency = 4\n";
+    let dir = furnished(&config(&simulator.endpoint(), global));
+    (simulator, dir)
+}
+
+/// `script` runs `$0` with its arguments.
+fn start(simulator: Simulator, dir: TempDir, script: &str, binary: &OsStr) -> Site {
     let unlimited = program(dir.path());
     let mut command = Command::new("sh");
     command
-        .args(["-c", &format!("ulimit -n {FILES}; exec \"$0\" \"$@\"")])
-        .arg(unlimited.get_program())
+        .args(["-c", script])
+        .arg(binary)
         .args(["-port", "0", "-host", "127.0.0.1"])
         .current_dir(dir.path())
         .stdin(Stdio::null())
@@ -112,6 +154,30 @@ fn requests_for_which_no_descriptor_is_left_harm_only_themselves() {
     }
     assert!(answered > 0);
     assert_recovers(&site);
+}
+
+#[test]
+fn a_program_that_may_have_no_more_threads_serves_again_once_some_are_free() {
+    let Some(site) = without_threads() else {
+        eprintln!("not tried: needs root and setpriv");
+        return;
+    };
+    for _ in 0..2 {
+        // Each has begun a request, so that none of them is idle and makes room.
+        let crowd = crowd(&site);
+        for client in &crowd {
+            let _ = (&client.stream).write(&chat_request(CHAT).as_bytes()[..20]);
+        }
+        site.proxy.wait_for_log("cannot accept a connection");
+        drop(crowd);
+        eventually("a chat to be served", || {
+            let mut client = site.proxy.connect();
+            client.try_send(chat_request(CHAT));
+            let mut status = [0; 12];
+            client.stream.read_exact(&mut status).is_ok() && &status == b"HTTP/1.1 200"
+        });
+    }
+    site.assert_unharmed();
 }
 
 #[test]
