@@ -34,5 +34,6 @@ mod smoke;
 mod soak;
 mod start;
 mod stream;
+mod table;
 mod tidy;
 mod vendor_errors;
