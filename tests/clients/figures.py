@@ -1,4 +1,5 @@
-"""Measures the program and prints a table: its size, its start, and what it takes while it holds 200 streams.
+"""Measures the program and prints a table: its size, its start, and what it takes while it holds 200 streams or 1,000 idle
+connections.
 
 `figures.py BINARY CONFIG DIRECTORY`; the configuration points at the simulator of a demo, whose pace makes a stream last.
 Says nothing about what is good; fails only if a stream does not end as it should. Memory is Linux's to tell. Standard
@@ -22,6 +23,8 @@ log = os.path.join(directory, "figures-log")
 
 STARTS = 7
 STREAMS = 200
+# The proxy warns at start if it may not have as many; this script needs one file for each.
+IDLE = 1000
 CALLS = 30
 # Four answers of about 80 words each: some 15 seconds at the demo's pace.
 LONG = {"model": "grok-4.3", "stream": True, "n": 4, "messages": [{"role": "user", "content": "Why is the sky blue?"}]}
@@ -94,6 +97,33 @@ async def many_streams(port, pid):
     return count, during, firsts
 
 
+async def idle_connection(port):
+    """A connection that has had its answer and is kept."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    head = await reader.readuntil(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 "), head
+    await reader.readexactly(int(re.search(rb"(?i)content-length: (\d+)", head).group(1)))
+    return writer
+
+
+async def many_idle(port, pid):
+    """Memory before they came, while they were there, and the milliseconds that another one's /health took then."""
+    before = memory(pid)
+    held = [await idle_connection(port) for _ in range(IDLE)]
+    during = memory(pid)
+    took = await one_after_another(one_health, port)
+    for writer in held:
+        writer.close()
+    return before, during, took
+
+
+async def one_health(port):
+    begin = time.monotonic()
+    (await idle_connection(port)).close()
+    return (time.monotonic() - begin) * 1000
+
+
 async def one_call(port, sent):
     """Milliseconds to the end of a whole answer."""
     begin = time.monotonic()
@@ -123,6 +153,12 @@ def memory_row(what, found):
         row(what, f"RSS {rss / 1024:.1f} MiB, PSS {pss / 1024:.1f} MiB, {threads} threads, {files} open files")
 
 
+def each_row(what, before, during, count):
+    if before and during:
+        rss, pss = ((during[at] - before[at]) / count for at in (0, 1))
+        row(what, f"RSS {rss:.0f} KiB, PSS {pss:.0f} KiB")
+
+
 def main():
     row("the binary", f"{os.path.getsize(binary)} bytes")
     row(f"start to ready, {STARTS} times", f"{middle([start_to_ready() for _ in range(STARTS)])} ms")
@@ -132,14 +168,25 @@ def main():
         short = request(SHORT)
         row(f"whole answers, {CALLS} one by one", f"{middle(asyncio.run(one_after_another(one_call, port, short)))} ms")
         memory_row("then", memory(pid))
+        before = memory(pid)
         count, during, firsts = asyncio.run(many_streams(port, pid))
         memory_row(f"with {count} open streams", during)
+        each_row("each open stream", before, during, count)
         row(f"first event of {STREAMS} at once *", f"{middle(firsts)} ms")
         checks.eventually("the end", lambda: is_ready(port))
         memory_row("after they ended", memory(pid))
         single = request({**SHORT, "stream": True, "max_tokens": 1})
         alone = asyncio.run(one_after_another(one_stream, port, single, asyncio.Semaphore(0)))
         row(f"first event, {CALLS} one by one *", f"{middle(alone)} ms")
+    # Another one: what the streams have left behind would be used again.
+    with Proxy(binary, config, log) as proxy:
+        port, pid = proxy.port(), proxy.process.pid
+        checks.eventually("/ready", lambda: is_ready(port))
+        asyncio.run(one_after_another(one_call, port, short))
+        before, during, took = asyncio.run(many_idle(port, pid))
+        memory_row(f"with {IDLE} idle connections", during)
+        each_row("each idle connection", before, during, IDLE)
+        row(f"/health beside them, {CALLS} one by one", f"{middle(took)} ms")
     assert proxy.process.returncode == 0, proxy.log()
     print("* the simulator waits 45 ms before each event")
     print(f"all {STREAMS} streams ended with [DONE]")

@@ -23,6 +23,7 @@ mod hostile_heads;
 mod hostile_leaving;
 mod hostile_queue;
 mod hostile_resources;
+mod idle;
 #[cfg(unix)]
 mod kill;
 mod life;
