@@ -128,7 +128,7 @@ fn troubles(cut: &Arc<AtomicU64>) -> Chooser {
             }),
             Some("a3") if is_chat && asks_for_stream(request) => {
                 let number = streams.fetch_add(1, Ordering::Relaxed);
-                (number % CUT_STREAMS == 0).then(|| {
+                number.is_multiple_of(CUT_STREAMS).then(|| {
                     cut.fetch_add(1, Ordering::Relaxed);
                     broken_stream()
                 })
@@ -180,7 +180,7 @@ pub(super) fn run(world: &World, number: u64, over: &AtomicBool, tally: &Tally) 
             13..15 => mistake(&mut client, dice / 80, tally),
             _ => look(&mut client, tally),
         };
-        if !lives || turn % REQUESTS_A_CONNECTION == 0 {
+        if !lives || turn.is_multiple_of(REQUESTS_A_CONNECTION) {
             client = world.proxy.connect();
         }
         thread::sleep(THINK);
