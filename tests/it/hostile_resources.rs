@@ -45,8 +45,8 @@ fn without_threads() -> Option<Site> {
     let user = 1_000_000 + std::process::id();
     let binary = dir.path().join("program");
     fs::copy(program(dir.path()).get_program(), &binary).unwrap();
-    for path in [dir.path(), &dir.path().join("config.conf")] {
-        chown(path, Some(user), Some(user)).unwrap();
+    for name in ["", "config.conf", "key.pem"] {
+        chown(dir.path().join(name), Some(user), Some(user)).unwrap();
     }
     let script = format!(
         "ulimit -u {THREADS} 2>/dev/null || ulimit -p {THREADS}; \
