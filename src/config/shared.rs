@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::entries::{Entries, Show, read};
 use super::error::Report;
-use super::file::{Entry, File, Section};
+use super::file::{Entry, File, Section, shown};
 use super::known::{self, Kind};
 use super::value;
 use crate::accounts::{BreakerSettings, FleetSettings, Strategy};
@@ -258,8 +258,13 @@ impl<'a> Common<'a> {
         let mut models = Vec::new();
         let told = |entry: &&Entry| known::secret(&entry.name).is_none();
         for entry in section.entries.iter().filter(told) {
-            if let Some((id, format)) = read(entry, &entry.name, Show::Value, report, value::model)
-            {
+            if let Some((id, format)) = read(
+                entry,
+                &shown(&entry.name),
+                Show::Value,
+                report,
+                value::model,
+            ) {
                 models.push((
                     ModelName::new(entry.name.as_str()),
                     ModelTarget::new(id, format),

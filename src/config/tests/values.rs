@@ -301,11 +301,14 @@ fn a_secret_among_the_models_is_no_model() {
 }
 
 #[test]
-fn a_name_in_a_warning_has_no_control_characters_however_long_it_is() {
+fn a_name_in_a_message_has_no_control_characters_and_a_bound() {
     for name in ["a\u{1b}b", &format!("a\u{1b}b{}", "c".repeat(50))] {
         let (_, warnings) = good(Mode::Single, &single(&format!("{name} = 1\n"), ""));
         let warning = warnings.first().unwrap();
         assert!(warning.contains("a\\u{1b}b"), "{warning}");
+        let errors = errors(Mode::Single, &single("", &format!("{name} = two words\n")));
+        let error = errors.first().unwrap();
+        assert!(error.contains("a\\u{1b}b") && error.len() < 120, "{error}");
     }
 }
 
