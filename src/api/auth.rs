@@ -33,7 +33,7 @@ fn sent_key(head: &Head) -> Option<&str> {
         .and_then(|value| value.split_once(' '));
     let bearer = bearer
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, key)| key.trim());
+        .map(|(_, key)| key.trim_matches([' ', '\t']));
     bearer
         .or_else(|| head.header("x-api-key"))
         .filter(|key| !key.is_empty())
@@ -140,6 +140,7 @@ mod tests {
             &[("authorization", "Bearer third")][..],
             &[("authorization", "Bearer firs")],
             &[("authorization", "Bearer first2")],
+            &[("authorization", "Bearer first\u{85}")],
             &[("x-api-key", "first,second")],
         ] {
             assert!(check_key(wrong).unwrap_err().contains("wrong"), "{wrong:?}");
