@@ -159,3 +159,24 @@ fn hostile_events_are_chunks_or_errors() {
         }
     }
 }
+
+/// What a client says may be megabytes, and the reason of a refusal goes into the log.
+#[test]
+fn a_reason_that_quotes_the_client_has_a_bound() {
+    let call = json!({"id": "a", "type": "ü".repeat(100_000), "function": {"name": "f", "arguments": "{}"}});
+    let message = json!({"role": "assistant", "tool_calls": [call]});
+    let body = json!({"model": "m", "messages": [message]}).to_string();
+    let rules = Rules {
+        default_max_tokens: 4000,
+        force_non_stream: false,
+    };
+    let target = ModelTarget::new("xai.grok-4.3", None);
+    let refused = request(
+        ChatRequest::parse(body.as_bytes()).unwrap(),
+        &target,
+        &rules,
+    )
+    .unwrap_err();
+    assert_eq!(refused.message.chars().count(), super::MAX_REASON_CHARS + 1);
+    assert_eq!(refused.param, "messages[0].tool_calls[0].type");
+}

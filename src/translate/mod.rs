@@ -101,13 +101,18 @@ pub(crate) struct BadRequest {
     param: String,
 }
 
+/// The longest reason of a [`BadRequest`], in characters: it may quote the client, and it goes into the log.
+const MAX_REASON_CHARS: usize = 400;
+
 impl BadRequest {
     fn invalid(param: impl Into<String>, message: impl fmt::Display) -> Self {
         let param = param.into();
-        Self {
-            message: format!("`{param}`: {message}"),
-            param,
+        let mut message = format!("`{param}`: {message}");
+        if let Some((end, _)) = message.char_indices().nth(MAX_REASON_CHARS) {
+            message.truncate(end);
+            message.push('…');
         }
+        Self { message, param }
     }
 }
 
