@@ -17,8 +17,9 @@ const SECONDS_VARIABLE: &str = "SOAK_SECONDS";
 const SECONDS: u64 = 600;
 /// Clients at once.
 const CLIENTS: u64 = 8;
-/// Not measured: caches, pools, threads and the allocator's arenas fill. At least so much of the time, and so long.
-const WARM_UP_DIVISOR: u32 = 4;
+/// So much of the time is not measured: pools and threads are made, and the allocator finds its size. That takes some ten thousand
+/// streams, and slows down all the while.
+const WARM_UP_DIVISOR: u32 = 2;
 const SAMPLE_EVERY: Duration = Duration::from_secs(2);
 
 /// What may be in an hour by the line through all samples. Resident memory moves by some hundred KiB whatever one does, which over a
