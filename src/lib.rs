@@ -9,23 +9,28 @@
 //! |---|---|---|
 //! | 0 | the gate: head, guard, body, ticket, inner connection to tiny_http | `http` |
 //! | 1 | `Listener::recv` gives the `Exchange` to a control thread | `http` |
-//! | 2 | `Api::handle`: health and models are answered here and never queue | `api` |
-//! | 3 | `Workers::submit`: full means 503 at once; from here on a worker has it | `workers` |
+//! | 2 | `Api::handle`: health, models and figures are answered here and never queue | `api` |
+//! | 3 | `Workers::place`, `submit`: full means 503 at once; from here on a worker has it | `workers` |
 //! | 4 | `chat::answer`: parse, resolve the model, `translate::request` -> `Job` | `api`, `translate` |
-//! | 5 | `Dispatch::serve` -> `Slots::acquire`: a `Lease`, or wait in line | `dispatch` |
+//! | 5 | `Dispatch::serve` -> `Slots::acquire` -> `Fleet::acquire`: a `Lease`, or wait in line | `dispatch`, `accounts` |
 //! | 6 | `attempt::run` -> `Upstream::open`: envelope, signature, send, first event | `oci` |
 //! | 7 | `Exchange::start_stream` is the commit: no other answer is possible afterwards | `http` |
 //! | 8 | each event: `StreamTranslator::push` -> chunks -> `EventStream::send` | `translate`, `http` |
-//! | 9 | `EventStream::finish`, the slot is freed, one log line | `dispatch`, `api` |
+//! | 9 | `EventStream::finish`, `Lease::settle`, one log line | `dispatch`, `api` |
+//!
+//! A request that fails before 7 goes back to 5: `verdict::judge` says what the failure means for the account and what may come
+//! next, `Lease::settle` frees the slot and tells the fleet, `Journey::failed` decides whether there is another attempt, and the
+//! fleet gives an account that was not tried, as long as there is one.
 //!
 //! Invariants: nobody behind the gate waits for a client's bytes; a ticket is answered by exactly one side; nothing is
-//! repeated after the commit; a truncated answer never looks whole; every wait, buffer, queue and thread has a bound with
-//! a name; a secret is never shown.
+//! repeated after the commit; a truncated answer never looks whole; no account has more calls than it allows, and a slot is
+//! freed whatever happens to its worker; one lock, never held across I/O, decides who is next; every wait, buffer, queue and
+//! thread has a bound with a name; a secret is never shown.
 //!
 //! Map: `cli` argv, `config` the file, `modes` who may read it, `self_check` what `-check` does, `logger` the log, `life` signals
-//! and limits, `names` the newtypes, `json` a forgiving reader, `systemd` what a service manager gives and hears, `accounts` what an
-//! account is set to, `openai` what clients speak, `simulator` a fake OCI for `-demo` and the
-//! tests, `demo` the demo.
+//! and limits, `names` the newtypes, `json` a forgiving reader, `recent` percentiles, `systemd` what a service manager gives and
+//! hears, `accounts` the fleet: who can serve what, `watch` the health checks' thread, `stats` the queue's figures, `openai` what
+//! clients speak, `simulator` a fake OCI for `-demo` and the tests, `demo` the demo, `server` the wiring.
 
 mod accounts;
 mod api;
