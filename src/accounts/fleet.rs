@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::accounts::budget::Budget;
 use crate::accounts::health::Check;
@@ -45,6 +45,14 @@ pub(crate) enum Acquired {
 pub(crate) struct NoAccount {
     /// The soonest return of one, if that is known.
     pub(crate) returns_at: Option<Instant>,
+}
+
+impl NoAccount {
+    /// How long that is from now.
+    pub(crate) fn returns_in(self, now: Instant) -> Option<Duration> {
+        let at = self.returns_at?;
+        Some(at.saturating_duration_since(now))
+    }
 }
 
 /// Who waited, and what it gets.

@@ -4,7 +4,6 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::accounts::fleet::NoAccount;
 use crate::api::route::query_value;
 use crate::api::{Api, Live, stats};
 use crate::dispatch::probe::{self, Trial};
@@ -49,11 +48,7 @@ pub(crate) fn ready(api: &Api, live: &Live) -> Reply {
     }
     match live.dispatch.ready() {
         Ok(()) => Reply::json(200, json!({ "status": "ready" }).to_string()),
-        Err(NoAccount { returns_at }) => {
-            let now = Instant::now();
-            let returns_in = returns_at.map(|at| at.saturating_duration_since(now));
-            Reply::error(&ApiError::no_account(returns_in))
-        }
+        Err(nobody) => Reply::error(&ApiError::no_account(nobody.returns_in(Instant::now()))),
     }
 }
 

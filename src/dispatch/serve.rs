@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::accounts::fleet::NoAccount;
 use crate::dispatch::attempt::{self, Failed, Finished};
 use crate::dispatch::journey::Journey;
 use crate::dispatch::slots::Denied;
@@ -118,13 +117,13 @@ impl Dispatch {
         }
         let error = match (denied, last) {
             (Denied::Gone, _) => return outcome,
-            (Denied::NoAccount(NoAccount { returns_at }), Some(error)) => {
-                let mut told = translate::error(error);
+            (Denied::NoAccount(nobody), Some(error)) => {
+                let told = translate::error(error);
                 // The others are throttled too, or worse: the soonest return counts, and not what the last one has said.
-                if let Some(at) = returns_at.filter(|_| told.status == 429) {
-                    told.retry_after = Some(at.saturating_duration_since(Instant::now()));
+                match nobody.returns_in(Instant::now()) {
+                    Some(wait) if told.status == 429 => told.with_retry_after(Some(wait)),
+                    Some(_) | None => told,
                 }
-                told
             }
             (Denied::TooLate, Some(error)) => translate::error(error),
             (Denied::TooLate, None) => {
@@ -132,9 +131,8 @@ impl Dispatch {
                 let retry_after = self.queue().retry_after(self.waiting(), Instant::now());
                 ApiError::queue_timeout(self.settings.queue_timeout, retry_after)
             }
-            (Denied::NoAccount(NoAccount { returns_at }), None) => {
-                let now = Instant::now();
-                ApiError::no_account(returns_at.map(|at| at.saturating_duration_since(now)))
+            (Denied::NoAccount(nobody), None) => {
+                ApiError::no_account(nobody.returns_in(Instant::now()))
             }
         };
         refuse(exchange, outcome, &error, last)
