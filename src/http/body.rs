@@ -1,5 +1,6 @@
 //! Request bodies in memory and the budget over all of them. A body gives its bytes back to the budget when it is dropped.
 
+use std::io;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -67,27 +68,48 @@ impl Body {
         more: &[u8],
         expected: Option<usize>,
     ) -> Result<(), OverBudget> {
-        let needed = self.bytes.len() + more.len();
-        if needed > self.reserved {
-            let doubled = (self.reserved * 2).max(STEP_BYTES);
-            let target = expected
-                .map_or(doubled, |expected| doubled.min(expected))
-                .max(needed);
-            // Near the end of the budget no more is taken than is needed now.
-            let target = match self.budget.reserve(target - self.reserved) {
-                Ok(()) => target,
-                Err(OverBudget) => {
-                    self.budget.reserve(needed - self.reserved)?;
-                    needed
-                }
-            };
-            self.reserved = target;
-            self.bytes
-                .try_reserve_exact(target - self.bytes.len())
-                .map_err(|_| OverBudget)?;
-        }
+        self.make_room(more.len(), expected)?;
         self.bytes.extend_from_slice(more);
         Ok(())
+    }
+
+    /// Lets `read` write up to `most` further bytes into the body, and no more than a step at once; how many it says it has written.
+    pub(crate) fn read(
+        &mut self,
+        most: usize,
+        expected: usize,
+        read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
+    ) -> Result<io::Result<usize>, OverBudget> {
+        let (length, most) = (self.bytes.len(), most.min(STEP_BYTES));
+        self.make_room(most, Some(expected))?;
+        self.bytes.resize(length + most, 0);
+        let read = read(self.bytes.get_mut(length..).unwrap_or_default());
+        let count = read.as_ref().map_or(0, |count| *count);
+        self.bytes.truncate(length + count);
+        Ok(read)
+    }
+
+    fn make_room(&mut self, more: usize, expected: Option<usize>) -> Result<(), OverBudget> {
+        let needed = self.bytes.len() + more;
+        if needed <= self.reserved {
+            return Ok(());
+        }
+        let doubled = (self.reserved * 2).max(STEP_BYTES);
+        let target = expected
+            .map_or(doubled, |expected| doubled.min(expected))
+            .max(needed);
+        // Near the end of the budget no more is taken than is needed now.
+        let target = match self.budget.reserve(target - self.reserved) {
+            Ok(()) => target,
+            Err(OverBudget) => {
+                self.budget.reserve(needed - self.reserved)?;
+                needed
+            }
+        };
+        self.reserved = target;
+        self.bytes
+            .try_reserve_exact(target - self.bytes.len())
+            .map_err(|_| OverBudget)
     }
 }
 
@@ -136,7 +158,11 @@ impl Drop for Body {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may fail")]
+#[expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may fail"
+)]
 mod tests {
     use super::*;
 
@@ -152,6 +178,31 @@ mod tests {
         assert_eq!(second.len(), 50_000);
         drop(second);
         assert_eq!(budget.used.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_body_is_read_into_in_steps_within_the_budget() {
+        let budget = Budget::new(STEP_BYTES + 10);
+        let mut body = Body::empty(&budget);
+        body.extend(b"ab", Some(9)).unwrap();
+        let read = |space: &mut [u8]| {
+            space[..3].copy_from_slice(b"cde");
+            Ok(3)
+        };
+        assert_eq!(body.read(7, 9, read).unwrap().unwrap(), 3);
+        assert_eq!(&*body, b"abcde");
+        let failed = body.read(4, 9, |_| Err(io::ErrorKind::TimedOut.into()));
+        assert!(failed.unwrap().is_err());
+        assert_eq!(&*body, b"abcde", "nothing was added");
+        assert_eq!(budget.used.load(Ordering::Relaxed), 9);
+        drop(body);
+        let mut large = Body::empty(&budget);
+        let all = |space: &mut [u8]| Ok(space.len());
+        assert_eq!(
+            large.read(1 << 20, 1 << 20, all).unwrap().unwrap(),
+            STEP_BYTES
+        );
+        assert_eq!(large.read(1 << 20, 1 << 20, all).unwrap_err(), OverBudget);
     }
 
     #[test]

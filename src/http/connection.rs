@@ -32,14 +32,15 @@ const LINGER_TIMEOUT: Duration = Duration::from_secs(5);
 /// The same while the program stops: long enough for a client that is there.
 const SHORT_LINGER_TIMEOUT: Duration = Duration::from_millis(500);
 const LINGER_BYTES: usize = 64 * 1024 * 1024;
-/// One `read` from a client.
-const READ_BYTES: usize = 16 * 1024;
+/// One `read` from a client, but for the rest of a body, which needs no place between. It is on the stack of each connection's
+/// thread, where memory that was used once stays: most requests fit.
+const READ_BYTES: usize = 4 * 1024;
 /// How far bytes of a next request are read ahead while the answer to this one is under way.
 const MAX_READ_AHEAD: usize = 64 * 1024;
 
 /// A client's socket and what was read from it ahead of its use.
 pub(crate) struct Client<'a> {
-    stream: &'a TcpStream,
+    pub(crate) stream: &'a Arc<TcpStream>,
     input: Vec<u8>,
     pace: Pace,
 }
@@ -94,7 +95,7 @@ impl From<Malformed> for Stop {
 }
 
 /// Serves a connection until one side ends it.
-pub(crate) fn serve(gate: &Arc<Gate>, stream: &TcpStream, peer: SocketAddr, place: &Place) {
+pub(crate) fn serve(gate: &Arc<Gate>, stream: &Arc<TcpStream>, peer: SocketAddr, place: &Place) {
     let mut client = Client {
         stream,
         input: Vec::new(),
@@ -224,13 +225,18 @@ impl Client<'_> {
                 self.invite(head)?;
                 let mut left = length;
                 while left > 0 {
-                    self.fill(deadline)?;
-                    let take = self.input.len().min(left);
-                    if is_kept {
-                        body.extend(self.input.get(..take).unwrap_or_default(), Some(length))?;
+                    // What has come with the head, and the first bytes behind it: before there are any, nothing is allocated.
+                    if !is_kept || body.is_empty() || !self.input.is_empty() {
+                        self.fill(deadline)?;
+                        let take = self.input.len().min(left);
+                        if is_kept {
+                            body.extend(self.input.get(..take).unwrap_or_default(), Some(length))?;
+                        }
+                        self.input.drain(..take);
+                        left -= take;
+                    } else {
+                        left -= self.read_body(&mut body, left, length, deadline)?;
                     }
-                    self.input.drain(..take);
-                    left -= take;
                 }
             }
             Framing::Chunked => {
@@ -259,6 +265,18 @@ impl Client<'_> {
         Ok(body)
     }
 
+    /// Further bytes of a body, at least one, straight to where they stay.
+    fn read_body(
+        &self,
+        body: &mut Body,
+        left: usize,
+        length: usize,
+        deadline: Instant,
+    ) -> Result<usize, Stop> {
+        let read = body.read(left, length, |space| self.read(space, deadline))?;
+        came(read, "body")
+    }
+
     /// `100 Continue`, if the client waits for it with nothing sent yet.
     fn invite(&mut self, head: &Head) -> Result<(), Left> {
         if head.expects_continue() && self.input.is_empty() {
@@ -273,46 +291,45 @@ impl Client<'_> {
         if !self.input.is_empty() {
             return Ok(());
         }
-        match self.read_more(deadline) {
-            Ok(0) => Err(Stop::Left),
-            Ok(_) => Ok(()),
-            Err(error) if is_timeout(&error) => Err(ApiError::request_timeout("body").into()),
-            Err(_) => Err(Stop::Left),
-        }
+        came(self.read_more(deadline), "body").map(|_| ())
     }
 
     fn read_more(&mut self, deadline: Instant) -> io::Result<usize> {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        self.stream.set_read_timeout(Some(left))?;
         let mut buffer = [0; READ_BYTES];
-        let read = retry(|| (&mut &*self.stream).read(&mut buffer))?;
+        let read = self.read(&mut buffer, deadline)?;
         self.input
             .extend_from_slice(buffer.get(..read).unwrap_or_default());
         Ok(read)
     }
 
+    fn read(&self, into: &mut [u8], deadline: Instant) -> io::Result<usize> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        self.stream.set_read_timeout(Some(left))?;
+        retry(|| (&mut &**self.stream).read(into))
+    }
+
+    /// It has sent so much ahead that no more is read, and whether it is still there shows only when it is written to.
+    pub(crate) fn is_ahead(&self) -> bool {
+        self.input.len() >= MAX_READ_AHEAD
+    }
+
     /// Looks at the client without waiting, and reads ahead what it sent. `true`: it has left.
     pub(crate) fn has_left(&mut self) -> bool {
-        if self.input.len() >= MAX_READ_AHEAD {
+        if self.is_ahead() {
             return false;
         }
-        if self.stream.set_nonblocking(true).is_err() {
-            return true;
-        }
-        let mut buffer = [0; 4096];
-        let read = retry(|| (&mut &*self.stream).read(&mut buffer));
-        let blocking = self.stream.set_nonblocking(false);
-        match read {
+        let mut buffer = [0; READ_BYTES];
+        match retry(|| read_now(self.stream, &mut buffer)) {
             Ok(0) => true,
             Ok(read) => {
                 self.input
                     .extend_from_slice(buffer.get(..read).unwrap_or_default());
-                blocking.is_err()
+                false
             }
-            Err(error) => !is_timeout(&error) || blocking.is_err(),
+            Err(error) => !is_timeout(&error),
         }
     }
 
@@ -320,7 +337,7 @@ impl Client<'_> {
     pub(crate) fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             let offered = Instant::now();
-            let written = match retry(|| (&mut &*self.stream).write(bytes)) {
+            let written = match retry(|| (&mut &**self.stream).write(bytes)) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(written) => written,
                 Err(error) if is_timeout(&error) => 0,
@@ -381,6 +398,31 @@ impl Client<'_> {
             }
         }
     }
+}
+
+/// How many bytes of `what` came, at least one.
+fn came(read: io::Result<usize>, what: &str) -> Result<usize, Stop> {
+    match read {
+        Ok(0) => Err(Stop::Left),
+        Ok(count) => Ok(count),
+        Err(error) if is_timeout(&error) => Err(ApiError::request_timeout(what).into()),
+        Err(_) => Err(Stop::Left),
+    }
+}
+
+/// What is there to be read, without waiting.
+#[cfg(unix)]
+fn read_now(stream: &TcpStream, into: &mut [u8]) -> io::Result<usize> {
+    let (read, _) = rustix::net::recv(stream, into, rustix::net::RecvFlags::DONTWAIT)?;
+    Ok(read)
+}
+
+#[cfg(not(unix))]
+fn read_now(mut stream: &TcpStream, into: &mut [u8]) -> io::Result<usize> {
+    stream.set_nonblocking(true)?;
+    let read = stream.read(into);
+    stream.set_nonblocking(false)?;
+    read
 }
 
 pub(crate) fn is_timeout(error: &io::Error) -> bool {

@@ -19,6 +19,7 @@ use crate::http::head::Version;
 use crate::http::inner::{self, Inner};
 use crate::http::pace::PaceLimits;
 use crate::http::reply::{self, Asked, Ending, Reply};
+use crate::http::straight::Straight;
 use crate::http::ticket::{TicketNumber, Waiting};
 use crate::http::{Desk, ListenSettings};
 use crate::names::RequestId;
@@ -92,12 +93,14 @@ impl Gate {
             let bound = self.inner.current();
             match bound.server.recv_timeout(RECV_TICK) {
                 Ok(Some(request)) => {
-                    let ticket = inner::ticket_number(&request)
+                    let deposit = inner::ticket_number(&request)
                         .and_then(|n| self.waiting.take(TicketNumber(n)));
-                    let writer = request.into_writer();
+                    let inner = request.into_writer();
                     // Without a living ticket it is not from the gate, or it was handed over twice: no answer at all.
-                    if let Some(ticket) = ticket {
-                        return Some(Exchange::new(ticket, writer, Arc::clone(&self.closing)));
+                    if let Some((ticket, client)) = deposit {
+                        let writer = Straight::new(Arc::clone(&ticket), client, inner);
+                        let closing = Arc::clone(&self.closing);
+                        return Some(Exchange::new(ticket, Box::new(writer), closing));
                     }
                 }
                 Ok(None) => {}

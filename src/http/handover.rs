@@ -1,4 +1,4 @@
-//! The hand-over of a ticket to tiny_http, and the answer's way back. Whatever happens behind the gate, the client gets
+//! The hand-over of a ticket to tiny_http, and the wait for its answer. Whatever happens behind the gate, the client gets
 //! an answer in time: tiny_http dead, hand over again; nobody free within `queue_timeout`, 503; worker dead, 500.
 
 use std::io::{self, Read, Write};
@@ -13,9 +13,7 @@ use crate::http::reply::Reply;
 use crate::http::ticket::{Ticket, TicketNumber};
 use crate::openai::error::ApiError;
 
-/// How often the client is looked at while its answer is under way.
-const TICK: Duration = Duration::from_millis(100);
-/// The shortest wait for it: a time-out of zero would mean none.
+/// The shortest wait: what is due now is looked at once more.
 const SHORTEST_LOOK: Duration = Duration::from_millis(1);
 /// tiny_http hands a request out within this, or it is taken for dead.
 const RECEIVE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -51,7 +49,7 @@ pub(crate) fn answer(gate: &Arc<Gate>, client: &mut Client<'_>, ticket: &Arc<Tic
         );
         return Next::Close;
     };
-    gate.waiting.put(number, ticket);
+    gate.waiting.put(number, ticket, Some(client.stream));
     let mut handovers = 0;
     let ended = loop {
         let bound = gate.inner.current();
@@ -119,60 +117,88 @@ fn hand_over(
         Err(_) => return Ended::Starved,
     };
     let head = inner::inner_head(&ticket.head.method, &ticket.head.path, number.0);
-    if inner.set_read_timeout(TICK).is_err() || inner.write_all(head.as_bytes()).is_err() {
+    if inner.write_all(head.as_bytes()).is_err() {
         return Ended::Again;
     }
-    copy_back(gate, &mut inner, client, ticket)
+    attend(gate, &mut inner, client, ticket)
 }
 
-fn copy_back(gate: &Gate, inner: &mut Stream, client: &mut Client<'_>, ticket: &Ticket) -> Ended {
+/// Waits until the answer is with the client, which mostly gets it straight from who answers; what comes through the inner
+/// connection is copied. The end of that is the answer's.
+fn attend(gate: &Gate, inner: &mut Stream, client: &mut Client<'_>, ticket: &Ticket) -> Ended {
     let handed_over = Instant::now();
-    let mut begun = false;
-    let mut patience = TICK;
-    let mut buffer = [0; COPY_BYTES];
     loop {
-        let next = next_look(gate, ticket, Instant::now());
-        if next != patience && inner.set_read_timeout(next).is_ok() {
-            patience = next;
-        }
-        match retry(|| inner.read(&mut buffer)) {
-            Ok(0) if ticket.is_whole() && begun => return Ended::Whole,
-            Ok(0) => return cut(ticket, begun),
-            Ok(read) => {
-                begun = true;
-                let piece = buffer.get(..read).unwrap_or_default();
-                if let Err(error) = client.write(piece) {
+        let patience = patience(gate, ticket, handed_over, Instant::now());
+        // What is whole is the client's, whatever it does now; and one that is far ahead may have left without our noticing.
+        let is_watched = !ticket.is_whole() && !client.is_ahead();
+        let watched = is_watched.then_some(&**client.stream);
+        let ready = match inner.wait_with(watched, patience) {
+            Ok(ready) => ready,
+            Err(_) => return cut(ticket),
+        };
+        if ready.inner {
+            match copy(inner, client, ticket) {
+                Copied::Piece => continue,
+                Copied::Nothing => {}
+                Copied::End if ticket.is_whole() && ticket.is_committed() => return Ended::Whole,
+                Copied::End => return cut(ticket),
+                Copied::Refused(error) => {
                     tell_of_slow_reader(ticket, &error);
                     return Ended::Close;
                 }
             }
-            Err(error) if is_timeout(&error) => {}
-            Err(_) => return cut(ticket, begun),
         }
-        if begun && ticket.is_whole() {
-            continue;
+        if ready.client && client.has_left() && !ticket.is_whole() {
+            return Ended::Close;
         }
         let now = Instant::now();
-        if !begun && ticket.age(now) >= gate.queue_timeout && ticket.expire() {
+        if ticket.age(now) >= gate.queue_timeout && ticket.expire() {
             let retry_after = (gate.desk.expired)();
             return Ended::Answer(ApiError::queue_timeout(gate.queue_timeout, retry_after));
         }
         if !ticket.is_received() && now.saturating_duration_since(handed_over) >= RECEIVE_TIMEOUT {
             return Ended::Again;
         }
-        if client.has_left() {
-            return Ended::Close;
-        }
     }
 }
 
-/// When to look at the client again: whoever waits too long is told so at that moment.
-fn next_look(gate: &Gate, ticket: &Ticket, now: Instant) -> Duration {
-    if !ticket.is_queued() {
-        return TICK;
+/// What came through the inner connection.
+enum Copied {
+    Piece,
+    Nothing,
+    End,
+    /// The client does not take it.
+    Refused(io::Error),
+}
+
+/// One piece on its way to a client that does not take its answer at once. Not a part of its caller, on whose stack the buffer would
+/// be for all the others.
+#[inline(never)]
+fn copy(inner: &mut Stream, client: &mut Client<'_>, ticket: &Ticket) -> Copied {
+    let mut buffer = [0; COPY_BYTES];
+    match retry(|| inner.read(&mut buffer)) {
+        Ok(0) => Copied::End,
+        Ok(read) => {
+            ticket.commit();
+            match client.write(buffer.get(..read).unwrap_or_default()) {
+                Ok(()) => Copied::Piece,
+                Err(error) => Copied::Refused(error),
+            }
+        }
+        Err(error) if is_timeout(&error) => Copied::Nothing,
+        Err(_) => Copied::End,
     }
-    let left = gate.queue_timeout.saturating_sub(ticket.age(now));
-    left.clamp(SHORTEST_LOOK, TICK)
+}
+
+/// Until when nothing can happen but on one of the two connections; without an end once somebody answers.
+fn patience(gate: &Gate, ticket: &Ticket, handed_over: Instant, now: Instant) -> Option<Duration> {
+    let received = RECEIVE_TIMEOUT.saturating_sub(now.saturating_duration_since(handed_over));
+    let queued = gate.queue_timeout.saturating_sub(ticket.age(now));
+    match (ticket.is_received(), ticket.is_queued()) {
+        (false, _) => Some(received.min(queued).max(SHORTEST_LOOK)),
+        (true, true) => Some(queued.max(SHORTEST_LOOK)),
+        (true, false) => None,
+    }
 }
 
 /// A client that has left is told of by who answers it; that it was there and did not read, nobody else knows.
@@ -189,8 +215,8 @@ fn tell_of_slow_reader(ticket: &Ticket, error: &io::Error) {
 }
 
 /// The inner connection ended before a whole answer.
-fn cut(ticket: &Ticket, begun: bool) -> Ended {
-    match (begun, ticket.is_received()) {
+fn cut(ticket: &Ticket) -> Ended {
+    match (ticket.is_committed(), ticket.is_received()) {
         (true, _) => Ended::Close,
         (false, false) => Ended::Again,
         (false, true) => Ended::Answer(ApiError::internal()),

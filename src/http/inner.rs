@@ -163,13 +163,68 @@ pub(crate) enum Stream {
     Tcp(TcpStream),
 }
 
+/// On which of two connections something is to be read, or may be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ready {
+    pub(crate) inner: bool,
+    pub(crate) client: bool,
+}
+
+#[cfg(unix)]
 impl Stream {
-    pub(crate) fn set_read_timeout(&self, timeout: Duration) -> io::Result<()> {
-        match self {
-            #[cfg(unix)]
-            Self::Unix(stream) => stream.set_read_timeout(Some(timeout)),
-            Self::Tcp(stream) => stream.set_read_timeout(Some(timeout)),
+    /// Waits until there is something to read here or, unless it is `None`, from the client, the end too, but no longer than
+    /// this.
+    pub(crate) fn wait_with(
+        &self,
+        client: Option<&TcpStream>,
+        patience: Option<Duration>,
+    ) -> io::Result<Ready> {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let inner = match self {
+            Self::Unix(stream) => PollFd::new(stream, PollFlags::IN),
+            Self::Tcp(stream) => PollFd::new(stream, PollFlags::IN),
+        };
+        let patience = patience.and_then(|patience| Timespec::try_from(patience).ok());
+        let wait = |fds: &mut [PollFd<'_>]| match poll(fds, patience.as_ref()) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(io::Error::from(error)),
+        };
+        let is_ready = |fd: PollFd<'_>| !fd.revents().is_empty();
+        match client {
+            Some(client) => {
+                let mut both = [inner, PollFd::new(client, PollFlags::IN)];
+                wait(&mut both)?;
+                let [inner, client] = both.map(is_ready);
+                Ok(Ready { inner, client })
+            }
+            None => {
+                let mut one = [inner];
+                wait(&mut one)?;
+                let [inner] = one.map(is_ready);
+                Ok(Ready {
+                    inner,
+                    client: false,
+                })
+            }
         }
+    }
+}
+
+#[cfg(not(unix))]
+impl Stream {
+    /// Waits until there is something to read here, and no longer than a tick: then the client is looked at.
+    pub(crate) fn wait_with(
+        &self,
+        client: Option<&TcpStream>,
+        patience: Option<Duration>,
+    ) -> io::Result<Ready> {
+        const TICK: Duration = Duration::from_millis(100);
+        let Self::Tcp(stream) = self;
+        stream.set_read_timeout(Some(patience.map_or(TICK, |patience| patience.min(TICK))))?;
+        Ok(Ready {
+            inner: true,
+            client: client.is_some(),
+        })
     }
 }
 

@@ -21,6 +21,7 @@ pub(crate) mod pace;
 pub(crate) mod reply;
 #[cfg(test)]
 mod slow_readers;
+mod straight;
 pub(crate) mod ticket;
 
 use std::io;

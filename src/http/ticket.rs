@@ -10,6 +10,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::{Duration, Instant};
@@ -36,6 +37,7 @@ pub(crate) struct Ticket {
     place: Mutex<Option<Place>>,
     state: AtomicU8,
     received: AtomicBool,
+    committed: AtomicBool,
     keep_alive: AtomicBool,
     last_call: AtomicBool,
 }
@@ -47,11 +49,13 @@ pub(crate) struct TicketNumber(pub(crate) u128);
 /// A place in somebody's queue: dropped, and so given back, when the ticket is queued no longer, whatever it becomes then.
 pub(crate) type Place = Box<dyn Send + Sync>;
 
-/// The tickets that tiny_http has not handed out yet. Each is taken once.
+/// The tickets that tiny_http has not handed out yet, with their clients' sockets. Each is taken once.
 #[derive(Debug, Default)]
 pub(crate) struct Waiting {
-    tickets: Mutex<HashMap<TicketNumber, Arc<Ticket>>>,
+    tickets: Mutex<HashMap<TicketNumber, Deposit>>,
 }
+
+type Deposit = (Arc<Ticket>, Option<Arc<TcpStream>>);
 
 impl Ticket {
     pub(crate) fn new(
@@ -69,6 +73,7 @@ impl Ticket {
             place: Mutex::default(),
             state: AtomicU8::new(QUEUED),
             received: AtomicBool::new(false),
+            committed: AtomicBool::new(false),
             keep_alive,
             last_call: AtomicBool::new(false),
         })
@@ -152,6 +157,15 @@ impl Ticket {
         self.received.load(Ordering::Acquire)
     }
 
+    /// Something of the answer is about to reach the client: no other answer is possible.
+    pub(crate) fn commit(&self) {
+        self.committed.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_committed(&self) -> bool {
+        self.committed.load(Ordering::Acquire)
+    }
+
     /// Whether the client's connection may live on after a whole answer.
     pub(crate) fn keeps_alive(&self) -> bool {
         self.keep_alive.load(Ordering::Acquire)
@@ -188,15 +202,22 @@ impl fmt::Debug for Ticket {
 }
 
 impl Waiting {
-    pub(crate) fn put(&self, number: TicketNumber, ticket: &Arc<Ticket>) {
-        self.tickets.lock().insert(number, Arc::clone(ticket));
+    /// `client`: where its answer may be written to.
+    pub(crate) fn put(
+        &self,
+        number: TicketNumber,
+        ticket: &Arc<Ticket>,
+        client: Option<&Arc<TcpStream>>,
+    ) {
+        let deposit = (Arc::clone(ticket), client.map(Arc::clone));
+        self.tickets.lock().insert(number, deposit);
     }
 
     /// Hands a ticket out and marks it received; a number that is unknown or was taken before gives `None`.
-    pub(crate) fn take(&self, number: TicketNumber) -> Option<Arc<Ticket>> {
-        let ticket = self.tickets.lock().remove(&number)?;
+    pub(crate) fn take(&self, number: TicketNumber) -> Option<Deposit> {
+        let (ticket, client) = self.tickets.lock().remove(&number)?;
         ticket.received.store(true, Ordering::Release);
-        Some(ticket)
+        Some((ticket, client))
     }
 
     /// The gate gives up on a ticket that nobody took.
@@ -266,9 +287,9 @@ mod tests {
     #[test]
     fn a_waiting_ticket_is_handed_out_once() {
         let (waiting, number) = (Waiting::default(), TicketNumber(7));
-        waiting.put(number, &ticket());
+        waiting.put(number, &ticket(), None);
         assert!(waiting.take(TicketNumber(8)).is_none());
-        assert!(waiting.take(number).unwrap().is_received());
+        assert!(waiting.take(number).unwrap().0.is_received());
         assert!(waiting.take(number).is_none());
     }
 }

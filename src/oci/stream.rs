@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 use super::answer::Incoming;
 use super::call::one_line;
 use super::error::{OciError, Phase};
-use super::exchange::BUFFER_BYTES;
 use super::sse::{DecodeError, Decoder};
 
 /// The largest stream. A model's longest answer is a few megabytes, a tenth of it text and the rest padding and JSON.
 pub(crate) const MAX_STREAM_BYTES: u64 = 256 * 1024 * 1024;
+
+/// One `read`: a few events. What has come beyond waits in the connection's own buffer.
+const READ_BYTES: usize = 4 * 1024;
 
 /// What is read after the end to get a connection back into the pool: two chunk sizes and two line feeds are usual.
 const MAX_DRAINED_BYTES: usize = 64 * 1024;
@@ -61,7 +63,7 @@ impl ChatStream {
         let mut stream = Self {
             decoder: Decoder::default(),
             incoming: Box::new(incoming),
-            buffer: vec![0; BUFFER_BYTES].into_boxed_slice(),
+            buffer: vec![0; READ_BYTES].into_boxed_slice(),
             first: None,
             opc_request_id,
             idle,

@@ -1,0 +1,154 @@
+//! An answer's way to its client: straight to the client's socket as long as that takes what is written, which saves the answer
+//! a hop and a thread its waking. From the first byte on that the socket does not take at once, through the inner connection:
+//! there the connection's thread waits for the client, and keeps it to its pace.
+
+use std::io;
+use std::net::TcpStream;
+use std::sync::Arc;
+
+use crate::http::event_stream::Writer;
+use crate::http::ticket::Ticket;
+
+/// While it lives, so does the inner connection: that ends with the answer.
+pub(crate) struct Straight {
+    ticket: Arc<Ticket>,
+    /// `None`: from now on the other way.
+    client: Option<Arc<TcpStream>>,
+    inner: Writer,
+}
+
+impl Straight {
+    /// `client` as far as it may be written to without waiting; `inner`: to the gate.
+    pub(crate) fn new(ticket: Arc<Ticket>, client: Option<Arc<TcpStream>>, inner: Writer) -> Self {
+        Self {
+            ticket,
+            client,
+            inner,
+        }
+    }
+}
+
+impl io::Write for Straight {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let Some(client) = &self.client else {
+            return self.inner.write(bytes);
+        };
+        self.ticket.commit();
+        match send(client, bytes) {
+            Ok(count) => {
+                if count < bytes.len() {
+                    self.client = None;
+                }
+                Ok(count)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.client = None;
+                self.inner.write(bytes)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self.client {
+            Some(_) => Ok(()),
+            None => self.inner.flush(),
+        }
+    }
+}
+
+/// As much as the socket takes now.
+#[cfg(unix)]
+fn send(client: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    use rustix::net::SendFlags;
+    Ok(rustix::net::send(client, bytes, SendFlags::DONTWAIT)?)
+}
+
+/// The mode of a socket is that of all who use it, so this one cannot be told not to wait.
+#[cfg(not(unix))]
+fn send(_: &TcpStream, _: &[u8]) -> io::Result<usize> {
+    Err(io::ErrorKind::WouldBlock.into())
+}
+
+#[cfg(test)]
+#[expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may fail"
+)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::{Ipv4Addr, TcpListener};
+    use std::time::Instant;
+
+    use parking_lot::Mutex;
+
+    use super::*;
+    use crate::http::body::{Body, Budget};
+    use crate::http::head::{self, Parsed};
+    use crate::names::RequestId;
+
+    /// What went through the inner connection.
+    #[derive(Clone, Default)]
+    struct Inner(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Inner {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn ticket() -> Arc<Ticket> {
+        let peer = "127.0.0.1:9".parse().unwrap();
+        let parsed = head::parse(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", peer).unwrap();
+        let Parsed::Whole { head, .. } = parsed else {
+            unreachable!("the head is whole")
+        };
+        let body = Body::empty(&Budget::new(0));
+        Ticket::new(head, body, RequestId::new("id"), Instant::now())
+    }
+
+    fn pair() -> (TcpStream, Arc<TcpStream>) {
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let client = TcpStream::connect(port.local_addr().unwrap()).unwrap();
+        (client, Arc::new(port.accept().unwrap().0))
+    }
+
+    #[test]
+    fn what_a_client_takes_goes_straight_and_all_the_rest_the_other_way_in_order() {
+        let (mut client, socket) = pair();
+        let (ticket, inner) = (ticket(), Inner::default());
+        let mut straight =
+            Straight::new(Arc::clone(&ticket), Some(socket), Box::new(inner.clone()));
+        assert!(!ticket.is_committed());
+        let text: Vec<u8> = (0_u32..4_000_000).flat_map(u32::to_be_bytes).collect();
+        for piece in text.chunks(100_000) {
+            straight.write_all(piece).unwrap();
+        }
+        straight.flush().unwrap();
+        assert!(ticket.is_committed());
+        drop(straight);
+        let mut received = Vec::new();
+        client.read_to_end(&mut received).unwrap();
+        let rest = inner.0.lock();
+        assert!(!received.is_empty() && !rest.is_empty());
+        assert_eq!(received.len() + rest.len(), text.len());
+        assert!(received == text[..received.len()] && *rest == text[received.len()..]);
+    }
+
+    #[test]
+    fn a_client_that_left_is_an_error_and_nothing_goes_the_other_way() {
+        let (client, socket) = pair();
+        let inner = Inner::default();
+        let mut straight = Straight::new(ticket(), Some(socket), Box::new(inner.clone()));
+        drop(client);
+        // The first bytes find out.
+        while straight.write_all(b"0123456789").is_ok() {}
+        assert!(inner.0.lock().is_empty());
+    }
+}
