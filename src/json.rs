@@ -12,21 +12,31 @@ const VALUE_BYTES: usize = 192;
 /// What the values of a JSON text take in memory at most, beside the text of their strings: `[[],[],` takes fifty times as
 /// much as its text. Read in one pass; of what is no JSON it says something too.
 pub(crate) fn memory_of_values(json: &[u8]) -> usize {
-    let (mut memory, mut in_string, mut escaped) = (0_usize, false, false);
-    for byte in json {
-        if escaped {
-            escaped = false;
-            continue;
-        }
+    let (mut memory, mut rest) = (0_usize, json);
+    while let Some((byte, behind)) = rest.split_first() {
+        rest = behind;
         match byte {
-            b'"' => in_string = !in_string,
-            b'\\' => escaped = in_string,
-            b'{' | b'[' if !in_string => memory = memory.saturating_add(CONTAINER_BYTES),
-            b',' if !in_string => memory = memory.saturating_add(VALUE_BYTES),
+            b'"' => rest = behind_string(rest),
+            b'{' | b'[' => memory = memory.saturating_add(CONTAINER_BYTES),
+            b',' => memory = memory.saturating_add(VALUE_BYTES),
             _ => {}
         }
     }
     memory
+}
+
+/// What follows a string's last quotation mark. Strings are most of a large body, an image above all.
+fn behind_string(mut rest: &[u8]) -> &[u8] {
+    while let Some(at) = memchr::memchr2(b'"', b'\\', rest) {
+        let is_end = rest.get(at) == Some(&b'"');
+        rest = rest
+            .get(at + if is_end { 1 } else { 2 }..)
+            .unwrap_or_default();
+        if is_end {
+            return rest;
+        }
+    }
+    &[]
 }
 
 /// An escape: `\u` and four hex digits.
