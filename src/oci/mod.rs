@@ -29,6 +29,7 @@ use self::error::{OciError, Phase};
 use self::exchange::{Base, Sent};
 use self::keys::{KeyError, PrivateKey};
 use self::signer::Signer;
+use crate::cores;
 use crate::names::{Region, RequestId, Secret};
 
 pub(crate) use self::call::{Flow, Hook};
@@ -162,6 +163,7 @@ impl Upstream {
                 bytes,
             }),
         };
+        let _core = cores::take();
         self.signer.sign(&request, date)
     }
 }

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 const MAX_LINES: usize = 500;
 
 /// What every room may name.
-const FREE: [&str; 3] = ["names", "json", "recent"];
+const FREE: [&str; 4] = ["cores", "names", "json", "recent"];
 
 /// Each room, and the others that it may name. [`FREE`] is for all; `lib`, `self_check`, `server` and `watch` are the wiring and name all.
-const ROOMS: [(&str, &[&str]); 21] = [
+const ROOMS: [(&str, &[&str]); 22] = [
     ("accounts", &[]),
     (
         "api",
@@ -39,6 +39,7 @@ const ROOMS: [(&str, &[&str]); 21] = [
             "workers",
         ],
     ),
+    ("cores", &[]),
     ("demo", &["simulator"]),
     (
         "dispatch",
