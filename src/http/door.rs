@@ -5,6 +5,10 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 
+/// Connections that may wait to be accepted, if the system allows as many. Of those beyond, the system drops the first packet, and
+/// their clients try again after a second at the earliest: a thousand that come at once are accepted within a few milliseconds.
+#[cfg(unix)]
+const BACKLOG: i32 = 4096;
 /// Connections that are still taken out of the queue of a port that closes: more than any queue holds.
 const LAST_CONNECTIONS: usize = 65_536;
 
@@ -47,6 +51,10 @@ impl Door {
     pub(crate) fn new(socket: TcpListener, shared: bool) -> io::Result<(Self, Bell)> {
         // Another process may take a connection between the news of it and `accept`, which must not wait for the next one then.
         socket.set_nonblocking(true)?;
+        if !shared {
+            // As bound it has room for 128. That this fails is no reason not to serve.
+            let _ = rustix::net::listen(&socket, BACKLOG);
+        }
         let (bell, end) = std::os::unix::net::UnixStream::pair()?;
         let door = Self {
             socket,
