@@ -49,6 +49,8 @@ mod modes;
 mod names;
 mod oci;
 mod openai;
+#[doc(hidden)]
+pub mod parts;
 mod recent;
 mod self_check;
 mod server;

@@ -11,7 +11,7 @@ const MAX_LINES: usize = 500;
 const FREE: [&str; 4] = ["cores", "names", "json", "recent"];
 
 /// Each room, and the others that it may name. [`FREE`] is for all; `lib`, `self_check`, `server` and `watch` are the wiring and name all.
-const ROOMS: [(&str, &[&str]); 22] = [
+const ROOMS: [(&str, &[&str]); 23] = [
     ("accounts", &[]),
     (
         "api",
@@ -54,6 +54,7 @@ const ROOMS: [(&str, &[&str]); 22] = [
     ("names", &[]),
     ("oci", &[]),
     ("openai", &[]),
+    ("parts", &["accounts", "oci"]),
     ("recent", &[]),
     ("simulator", &[]),
     ("stats", &[]),
