@@ -12,6 +12,7 @@ use crate::json;
 use super::error::ApiError;
 use super::fields;
 use super::message::{Content, Message};
+use super::path;
 use super::tools::{Function, Tool, ToolChoice};
 
 /// Largest `n`. Source: OpenAI API reference.
@@ -287,16 +288,28 @@ impl ChatRequest {
     }
 }
 
-/// The second, slower reading of a body that did not parse, which tracks the path.
+/// What the client is told of a body that did not parse.
 fn explain(body: &[u8], error: &serde_json::Error) -> ApiError {
     let Some(why) = about_a_field(body, error) else {
         return ApiError::invalid_request(format!("the body is not valid JSON: {error}"), None);
     };
-    let mut from = serde_json::Deserializer::from_slice(body);
-    let path = match serde_path_to_error::deserialize::<_, ChatRequest>(&mut from) {
-        Ok(_) => None,
-        Err(error) => Some(error.path().to_string()).filter(|path| path != "."),
+    // What is reported as syntax was found one byte into the value.
+    let column = match error.classify() {
+        Category::Syntax => error.column().saturating_sub(1),
+        Category::Data | Category::Eof | Category::Io => error.column(),
     };
+    let place = path::place_of(body, error.line(), column);
+    let path = place.and_then(|place| {
+        let is_list = why.starts_with("invalid type: sequence");
+        path::path_at(
+            body,
+            if is_list {
+                path::of_list(body, place)
+            } else {
+                place
+            },
+        )
+    });
     let message = match &path {
         Some(path) => format!("`{path}`: {why}"),
         None => format!("the body is not a chat request: {why}"),

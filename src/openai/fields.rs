@@ -1,6 +1,6 @@
 //! Readers for fields that clients write in more than one way. `null` is read as absent everywhere, an integer may be
-//! written as `4000.0`. Each is a visitor and not an untagged enum, because an error must keep the path of the field
-//! at fault. Knows no particular request.
+//! written as `4000.0`. Each is a visitor and not an untagged enum, because an error must keep the place of the
+//! field at fault. Knows no particular request.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -34,16 +34,7 @@ pub(super) fn strings<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>,
 
 /// A string that holds JSON, or the JSON itself, which is then written as a string; `null` is `None`.
 pub(super) fn json_text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
-    Ok(match Option::<Value>::deserialize(from)? {
-        None => None,
-        Some(Value::String(text)) => Some(text),
-        Some(object @ Value::Object(_)) => Some(object.to_string()),
-        Some(_) => {
-            return Err(D::Error::custom(
-                "expected a string that holds a JSON object",
-            ));
-        }
-    })
+    Ok(Option::<JsonText>::deserialize(from)?.map(|text| text.0))
 }
 
 /// The names of a JSON object's own fields, at most [`MAX_NAMES`]; none of anything else. Values are not kept.
@@ -107,6 +98,37 @@ impl Visitor<'_> for IntegerVisitor {
             reason = "whole and at most 2^53, checked above"
         )]
         Ok(Integer(value as i64))
+    }
+}
+
+struct JsonText(String);
+
+impl<'de> Deserialize<'de> for JsonText {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(JsonTextVisitor)
+    }
+}
+
+struct JsonTextVisitor;
+
+impl<'de> Visitor<'de> for JsonTextVisitor {
+    type Value = JsonText;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string that holds a JSON object")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<JsonText, E> {
+        Ok(JsonText(text.to_owned()))
+    }
+
+    fn visit_string<E: Error>(self, text: String) -> Result<JsonText, E> {
+        Ok(JsonText(text))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<JsonText, A::Error> {
+        let object = Value::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(JsonText(object.to_string()))
     }
 }
 

@@ -6,4 +6,5 @@ pub(crate) mod error;
 mod fields;
 pub(crate) mod message;
 pub(crate) mod models;
+mod path;
 pub(crate) mod tools;

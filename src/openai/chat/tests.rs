@@ -119,6 +119,87 @@ fn a_wrong_parameter_is_named_with_its_path() {
     }
 }
 
+/// Each value of a request with everything in it, replaced by each other kind: the field that is named is the one that a
+/// reading which follows the path names.
+#[test]
+fn a_wrong_value_anywhere_is_named_as_by_a_reading_that_follows_the_path() {
+    let whole = r#"{
+        "model": "m", "stream": true, "stream_options": {"include_usage": true}, "max_tokens": 1, "temperature": 0.5,
+        "max_completion_tokens": 1, "top_p": 1, "n": 1, "stop": ["a", "b"], "seed": 1, "logprobs": true, "top_logprobs": 1,
+        "logit_bias": {"1": 2}, "frequency_penalty": 0, "presence_penalty": 0, "reasoning_effort": "low",
+        "parallel_tool_calls": true, "user": "u", "metadata": {"a": "b"},
+        "response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object"}, "strict": true}},
+        "tools": [{"type": "function", "function": {"name": "f", "description": "d", "parameters": {"type": "object"}}}],
+        "tool_choice": {"type": "function", "function": {"name": "f"}},
+        "functions": [{"name": "f", "description": "d", "parameters": {}}], "function_call": {"name": "f"},
+        "messages": [
+            {"role": "system", "content": "x"},
+            {"role": "user", "name": "n", "content": [
+                {"type": "text", "text": "x"},
+                {"type": "image_url", "image_url": {"url": "data:,", "detail": "low"}}]},
+            {"role": "assistant", "content": null, "refusal": "r", "reasoning_content": "t", "tool_calls": [
+                {"id": "1", "type": "function", "function": {"name": "f", "arguments": {"a": [1]}}},
+                {"id": "2", "type": "function", "function": {"arguments": "{}", "name": "f"}}]},
+            {"role": "tool", "tool_call_id": "1", "content": "y"}
+        ]
+    }"#;
+    let whole: Value = serde_json::from_str(whole).unwrap();
+    let mut places = Vec::new();
+    collect_places(&whole, String::new(), &mut places);
+    let mut refused = 0;
+    for place in places {
+        for wrong in [
+            json!(7),
+            json!(1.5),
+            json!(true),
+            json!("zzz"),
+            json!([]),
+            json!([7]),
+            json!({}),
+            json!({"zzz": 1}),
+        ] {
+            let mut body = whole.clone();
+            *body.pointer_mut(&place).unwrap() = wrong.clone();
+            for body in [serde_json::to_vec(&body), serde_json::to_vec_pretty(&body)] {
+                let body = body.unwrap();
+                let mut from = serde_json::Deserializer::from_slice(&body);
+                let Err(expected) = serde_path_to_error::deserialize::<_, ChatRequest>(&mut from)
+                else {
+                    continue;
+                };
+                let said = ChatRequest::parse(&body).unwrap_err();
+                assert_eq!(
+                    said.param,
+                    Some(expected.path().to_string()),
+                    "{place} is {wrong}: {expected}"
+                );
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 400, "{refused}");
+}
+
+/// The JSON pointers of all values within.
+fn collect_places(value: &Value, at: String, places: &mut Vec<String>) {
+    match value {
+        Value::Object(map) => {
+            for (name, inner) in map {
+                collect_places(inner, format!("{at}/{name}"), places);
+            }
+        }
+        Value::Array(list) => {
+            for (number, inner) in list.iter().enumerate() {
+                collect_places(inner, format!("{at}/{number}"), places);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+    if !at.is_empty() {
+        places.push(at);
+    }
+}
+
 #[test]
 fn a_missing_model_or_missing_messages_are_named() {
     for (body, param) in [
