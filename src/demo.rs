@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::crypto::rand::{SecureRandom, SystemRandom};
 use parking_lot::Mutex;
-use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::simulator::{Account, Chooser, Options, Simulator};
 use troubles::{Asked, DYING, THROTTLED};

@@ -28,7 +28,8 @@
 //! thread has a bound with a name; a secret is never shown.
 //!
 //! Map: `cli` argv, `config` the file, `modes` who may read it, `self_check` what `-check` does, `logger` the log, `life` signals
-//! and limits, `names` the newtypes, `json` a forgiving reader, `cores` turns for heavy work, `recent` percentiles, `systemd` what a service manager gives and
+//! and limits, `names` the newtypes, `crypto` ring or AWS-LC, `json` a forgiving reader, `cores` turns for heavy work, `recent`
+//! percentiles, `systemd` what a service manager gives and
 //! hears, `accounts` the fleet: who can serve what, `watch` the health checks' thread, `stats` the queue's figures, `openai` what
 //! clients speak, `simulator` a fake OCI for `-demo` and the tests, `demo` the demo, `server` the wiring.
 
@@ -37,6 +38,7 @@ mod api;
 mod cli;
 mod config;
 mod cores;
+mod crypto;
 mod demo;
 mod dispatch;
 #[cfg(test)]

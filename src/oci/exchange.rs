@@ -15,6 +15,7 @@ use super::error::OciError;
 use super::resolver::CachingResolver;
 use super::signer::Signed;
 use super::transport::connectors;
+use crate::crypto;
 use crate::names::RequestId;
 
 pub(super) const JSON: &str = "application/json";
@@ -81,6 +82,7 @@ impl Client {
 fn agent(settings: &ClientSettings, proxy: Option<Proxy>) -> Agent {
     let proxied = proxy.is_some();
     let tls = TlsConfig::builder()
+        .unversioned_rustls_crypto_provider(crypto::provider())
         .root_certs(RootCerts::PlatformVerifier)
         .build();
     // No limit for the whole call or the whole body: a stream may take long. The call's own deadlines do that work.

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 const MAX_LINES: usize = 500;
 
 /// What every room may name.
-const FREE: [&str; 4] = ["cores", "names", "json", "recent"];
+const FREE: [&str; 5] = ["cores", "crypto", "names", "json", "recent"];
 
 /// Each room, and the others that it may name. [`FREE`] is for all; `lib`, `self_check`, `server` and `watch` are the wiring and name all.
-const ROOMS: [(&str, &[&str]); 23] = [
+const ROOMS: [(&str, &[&str]); 24] = [
     ("accounts", &[]),
     (
         "api",
@@ -40,6 +40,7 @@ const ROOMS: [(&str, &[&str]); 23] = [
         ],
     ),
     ("cores", &[]),
+    ("crypto", &[]),
     ("demo", &["simulator"]),
     (
         "dispatch",
@@ -235,6 +236,9 @@ fn only_the_edges_name_their_libraries() {
             ("tiny_http::", "http/"),
             ("ureq::", "oci/"),
             ("httparse::", "http/"),
+            (" ring::", "crypto"),
+            (" aws_lc_rs::", "crypto"),
+            (" rustls::", "crypto"),
         ] {
             let at_home = file.starts_with(room)
                 || (library == "httparse::" && file.starts_with("simulator/"));
@@ -256,6 +260,17 @@ fn no_async_runtime_in_the_tree() {
             "{name} is in the tree of dependencies"
         );
     }
+}
+
+/// Otherwise the first signature, and so the start, waits up to a fifth of a second.
+#[cfg(feature = "aws-lc")]
+#[test]
+fn the_build_leaves_out_aws_lcs_noise_from_the_processors_timing() {
+    assert_eq!(
+        option_env!("AWS_LC_SYS_NO_JITTER_ENTROPY"),
+        Some("1"),
+        "build in the repository: .cargo/config.toml was not read"
+    );
 }
 
 #[test]

@@ -34,7 +34,7 @@ const MAX_BITS: usize = 8192;
 /// A usable RSA key: its parts fit together and its size is within bounds.
 pub(crate) struct PrivateKey {
     rsa: RsaPrivateKey,
-    /// The same in DER, for ring.
+    /// The same in DER, for `crypto`.
     pkcs1: Zeroizing<Vec<u8>>,
     bits: usize,
 }
@@ -141,6 +141,7 @@ impl PrivateKey {
     }
 
     /// Length of the modulus.
+    #[cfg(test)]
     pub(crate) fn bits(&self) -> usize {
         self.bits
     }

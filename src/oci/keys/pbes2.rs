@@ -4,7 +4,6 @@
 
 use std::num::NonZeroU32;
 
-use ring::pbkdf2::{self, PBKDF2_HMAC_SHA1};
 use rsa::pkcs8::der::{Decode as _, Header, Reader as _, SliceReader};
 use rsa::pkcs8::pkcs5::pbes2::{EncryptionScheme, Kdf, Parameters, Pbkdf2Prf};
 use rsa::pkcs8::spki::AlgorithmIdentifierRef;
@@ -13,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::KeyError;
 use super::legacy::Cipher;
+use crate::crypto::pbkdf2::{self, PBKDF2_HMAC_SHA1};
 use crate::names::Secret;
 
 /// Rounds of PBKDF2, about ten seconds. OpenSSL writes 2048, careful users up to a million; a damaged file may ask for

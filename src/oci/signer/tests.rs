@@ -9,6 +9,10 @@
 use std::path::PathBuf;
 
 use rsa::RsaPrivateKey;
+use rsa::pkcs1::{
+    self,
+    der::{Decode as _, Encode as _},
+};
 use rsa::pkcs1v15::{Signature, VerifyingKey};
 use rsa::signature::Verifier as _;
 use serde_json::Value;
@@ -97,7 +101,7 @@ fn the_official_signers_vectors() {
     for vector in cases {
         let key = key("signing/TEST-KEY-throwaway-pkcs1.pem");
         let signer = Signer::new(key, text(vector, "key_id").to_owned()).unwrap();
-        assert!(matches!(signer.engine, Engine::Ring { .. }));
+        assert!(matches!(signer.engine, Engine::Fast(_)));
         let date = httpdate::parse_http_date(text(vector, "date")).unwrap();
         check(&signer, vector, &signer.sign(&request_of(vector), date));
     }
@@ -150,30 +154,59 @@ fn oracles_published_vectors() {
 
 #[test]
 fn both_engines_make_the_same_signature() {
-    let ring = Engine::new(key("signing/TEST-KEY-throwaway-pkcs8.pem"));
+    let fast = Engine::new(key("signing/TEST-KEY-throwaway-pkcs8.pem")).unwrap();
     let rsa = key("signing/TEST-KEY-throwaway-pkcs8.pem").into_rsa();
     let blinded = Engine::Blinded(Box::new(SigningKey::new(rsa)));
     assert_eq!(
-        ring.sign(b"message").unwrap(),
+        fast.sign(b"message").unwrap(),
         blinded.sign(b"message").unwrap()
     );
 }
 
 #[test]
 fn keys_of_other_sizes_and_exponents_sign_too() {
-    for (name, by_ring) in [
+    for (name, is_fast) in [
         ("keys/TEST-KEY-throwaway-rsa4096.pem", true),
-        ("keys/TEST-KEY-throwaway-rsa5120.pem", false),
-        ("keys/TEST-KEY-throwaway-rsa2048-e3.pem", false),
+        (
+            "keys/TEST-KEY-throwaway-rsa5120.pem",
+            cfg!(feature = "aws-lc"),
+        ),
+        (
+            "keys/TEST-KEY-throwaway-rsa2048-e3.pem",
+            cfg!(feature = "aws-lc"),
+        ),
+        (
+            "signing/PUBLISHED-SAMPLE-KEY-oracle-docs-rsa1024.pem",
+            false,
+        ),
     ] {
         let public = RsaPrivateKey::to_public_key(&key(name).into_rsa());
-        let engine = Engine::new(key(name));
-        assert_eq!(matches!(engine, Engine::Ring { .. }), by_ring, "{name}");
+        let engine = Engine::new(key(name)).unwrap();
+        assert_eq!(matches!(engine, Engine::Fast(_)), is_fast, "{name}");
         let signature = engine.sign(b"message").unwrap();
         let signature = Signature::try_from(signature.as_slice()).unwrap();
         let verifying = VerifyingKey::<Sha256>::new(public);
         verifying.verify(b"message", &signature).unwrap();
     }
+}
+
+/// What a signature can do without, the rsa crate does not read: such a key signs as before.
+#[test]
+fn a_key_whose_remainders_do_not_fit_signs_too() {
+    let whole = key("signing/TEST-KEY-throwaway-pkcs1.pem");
+    let mut parts = pkcs1::RsaPrivateKey::from_der(whole.pkcs1_der()).unwrap();
+    std::mem::swap(&mut parts.exponent1, &mut parts.exponent2);
+    let armour = "RSA PRIVATE KEY";
+    let base64 = BASE64.encode(parts.to_der().unwrap());
+    let pem = format!("-----BEGIN {armour}-----\n{base64}\n-----END {armour}-----\n");
+    let engine = Engine::new(PrivateKey::parse(&pem, None).unwrap()).unwrap();
+    assert!(matches!(engine, Engine::Blinded(_)));
+    let whole = Engine::new(whole).unwrap();
+    assert!(matches!(whole, Engine::Fast(_)));
+    assert_eq!(
+        engine.sign(b"message").unwrap(),
+        whole.sign(b"message").unwrap()
+    );
 }
 
 #[test]

@@ -8,6 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+#[cfg(feature = "aws-lc")]
+use rustls::crypto::aws_lc_rs as of_tls;
+#[cfg(not(feature = "aws-lc"))]
+use rustls::crypto::ring as of_tls;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -137,7 +141,7 @@ fn tls(asked: &Arc<AtomicUsize>) -> String {
     };
     let certificate = CertificateDer::from_pem_file(fixture("TEST-CERT-throwaway.pem")).unwrap();
     let key = PrivateKeyDer::from_pem_file(fixture("TEST-KEY-throwaway.pem")).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(of_tls::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()

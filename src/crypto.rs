@@ -1,0 +1,38 @@
+//! The one library of cryptography beneath signatures and TLS, which also has the random source: ring, or with the feature
+//! `aws-lc` AWS-LC. They have the same face but for what stands here.
+
+#[cfg(not(any(feature = "ring", feature = "aws-lc")))]
+compile_error!("build with the feature `ring`, which is the default, or `aws-lc`");
+
+use std::sync::Arc;
+
+use rustls::crypto::CryptoProvider;
+
+#[cfg(feature = "aws-lc")]
+pub(crate) use aws_lc_rs::{pbkdf2, rand, signature};
+#[cfg(not(feature = "aws-lc"))]
+pub(crate) use ring::{pbkdf2, rand, signature};
+
+#[cfg(feature = "aws-lc")]
+use rustls::crypto::aws_lc_rs as of_tls;
+#[cfg(not(feature = "aws-lc"))]
+use rustls::crypto::ring as of_tls;
+
+use signature::{RSA_PKCS1_SHA256, RsaKeyPair};
+
+/// For TLS.
+pub(crate) fn provider() -> Arc<CryptoProvider> {
+    Arc::new(of_tls::default_provider())
+}
+
+/// The RSASSA-PKCS1-v1_5 signature of the message's SHA-256; `None` if the random source failed.
+pub(crate) fn rsa_sha256(key: &RsaKeyPair, message: &[u8]) -> Option<Vec<u8>> {
+    #[cfg(feature = "aws-lc")]
+    let bytes = key.public_modulus_len();
+    #[cfg(not(feature = "aws-lc"))]
+    let bytes = key.public().modulus_len();
+    let mut signature = vec![0; bytes];
+    let random = rand::SystemRandom::new();
+    let signed = key.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature);
+    signed.ok().map(|()| signature)
+}
