@@ -23,7 +23,7 @@ use crate::http::head::Head;
 use crate::http::reply::Reply;
 use crate::names::{AccountId, Secret};
 use crate::openai::error::ApiError;
-use crate::stats::QueueStats;
+use crate::stats::queue::QueueStats;
 use crate::translate::Rules;
 use crate::translate::models::ModelMap;
 use crate::workers::Workers;

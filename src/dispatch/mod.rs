@@ -35,7 +35,7 @@ use crate::oci::error::{OciError, Phase};
 use crate::oci::keys::KeyError;
 use crate::oci::wire::{ChatRequest, ServingMode};
 use crate::oci::{Answer, CallLimits, Client, Hook, Skew, Upstream, UpstreamSettings};
-use crate::stats::QueueStats;
+use crate::stats::queue::QueueStats;
 use crate::translate::ReplyMeta;
 
 /// The status that stands in the log for a client that left; never sent.

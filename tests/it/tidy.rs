@@ -96,7 +96,7 @@ const CORES: [&str; 30] = [
     "oci/wire/",
     "openai/",
     "recent.rs",
-    "stats.rs",
+    "stats/",
     "translate/",
     "workers.rs",
 ];

@@ -1,0 +1,3 @@
+//! Counters and their snapshots. What accounts count stands in `accounts`.
+
+pub(crate) mod queue;
