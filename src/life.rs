@@ -39,6 +39,22 @@ pub(crate) fn file_limit() -> Option<usize> {
     None
 }
 
+/// What the process holds of the machine's memory, bytes; `None` where the system does not say.
+#[cfg(target_os = "linux")]
+pub(crate) fn resident_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kibibytes: u64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(kibibytes * 1024)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn resident_memory() -> Option<u64> {
+    None
+}
+
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Signal {

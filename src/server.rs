@@ -105,13 +105,10 @@ impl Server {
         let workers =
             start_workers(&api, fixed.pool).map_err(one_line("the workers cannot be started"))?;
         let guard = Arc::clone(&api);
-        let (queue, waiting) = (Arc::clone(&fixed.lasting.queue), Arc::clone(&workers));
+        let (front, waiting) = (Arc::clone(&api), Arc::clone(&workers));
         let desk = Desk {
             guard: Box::new(move |head| guard.guard(head)),
-            expired: Box::new(move || {
-                queue.expired();
-                queue.retry_after(waiting.waiting(), Instant::now())
-            }),
+            expired: Box::new(move |id| front.expired(id, &waiting)),
         };
         let listen = within_file_limit(&fixed.listen);
         let is_passed = place.passed.is_some();
@@ -279,6 +276,7 @@ fn open(settings: Settings, source: &Source, lasting: &Lasting) -> Result<Live, 
         log::info!("OCI client initialized successfully");
     }
     let dispatch = Dispatch::new(settings.dispatch, &settings.fleet, accounts, lasting);
+    lasting.figures.set_models(settings.api.models.names());
     let loaded = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs());

@@ -3,7 +3,7 @@
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
@@ -31,6 +31,7 @@ pub(crate) struct Workers<T> {
     /// One at a time takes a place or submits: what a sweep takes out must find its place again.
     submitting: Mutex<()>,
     busy: Arc<AtomicUsize>,
+    panics: Arc<AtomicU64>,
     waiting: Arc<AtomicUsize>,
 }
 
@@ -59,12 +60,14 @@ impl<T: Send + 'static> Workers<T> {
         let (sender, receiver) = bounded(settings.queue_size + settings.workers);
         let work = Arc::new(work);
         let busy = Arc::new(AtomicUsize::new(0));
+        let panics = Arc::new(AtomicU64::new(0));
         for number in 0..settings.workers {
             let (receiver, work, busy) = (receiver.clone(), Arc::clone(&work), Arc::clone(&busy));
+            let panics = Arc::clone(&panics);
             let spawned = thread::Builder::new()
                 .name("worker".to_owned())
                 .stack_size(WORKER_STACK_BYTES)
-                .spawn(move || run(&receiver, &*work, &busy));
+                .spawn(move || run(&receiver, &*work, &busy, &panics));
             match spawned {
                 Ok(_) => {}
                 Err(error) if number == 0 => return Err(error),
@@ -84,6 +87,7 @@ impl<T: Send + 'static> Workers<T> {
             is_waiting,
             submitting: Mutex::new(()),
             busy,
+            panics,
             waiting: Arc::default(),
         })
     }
@@ -101,10 +105,7 @@ impl<T: Send + 'static> Workers<T> {
 
     /// Holders of places for whom there is no idle worker.
     pub(crate) fn waiting(&self) -> usize {
-        let idle = self
-            .settings
-            .workers
-            .saturating_sub(self.busy.load(Ordering::Acquire));
+        let idle = self.settings.workers.saturating_sub(self.busy());
         self.waiting.load(Ordering::Acquire).saturating_sub(idle)
     }
 
@@ -126,9 +127,19 @@ impl<T: Send + 'static> Workers<T> {
         self.settings
     }
 
+    /// Threads that are at work.
+    pub(crate) fn busy(&self) -> usize {
+        self.busy.load(Ordering::Acquire)
+    }
+
+    /// Items whose work has panicked.
+    pub(crate) fn panics(&self) -> u64 {
+        self.panics.load(Ordering::Relaxed)
+    }
+
     /// Items that are waiting or worked on.
     pub(crate) fn load(&self) -> usize {
-        self.receiver.len() + self.busy.load(Ordering::Acquire)
+        self.receiver.len() + self.busy()
     }
 
     /// Takes all out and puts back, in order, what is still waiting. Only for who holds `submitting`.
@@ -141,11 +152,12 @@ impl<T: Send + 'static> Workers<T> {
     }
 }
 
-fn run<T>(receiver: &Receiver<T>, work: &impl Fn(T), busy: &AtomicUsize) {
+fn run<T>(receiver: &Receiver<T>, work: &impl Fn(T), busy: &AtomicUsize, panics: &AtomicU64) {
     while let Ok(item) = receiver.recv() {
         busy.fetch_add(1, Ordering::AcqRel);
         // The item's own drop answers its client; what the panic left half done is dropped with it.
         if catch_unwind(AssertUnwindSafe(|| work(item))).is_err() {
+            panics.fetch_add(1, Ordering::Relaxed);
             log::error!("error: a worker panicked; the request was answered with 500");
         }
         busy.fetch_sub(1, Ordering::AcqRel);
@@ -245,5 +257,6 @@ mod tests {
         release.send(()).unwrap();
         assert_eq!(results.recv_timeout(DEADLINE), Ok(13));
         assert_eq!(results.recv_timeout(DEADLINE), Ok(14));
+        assert_eq!(pool.panics(), 1);
     }
 }

@@ -239,6 +239,8 @@ impl Breaker {
 }
 
 impl BreakerState {
+    pub(crate) const ALL: [Self; 3] = [Self::Closed, Self::Open, Self::HalfOpen];
+
     /// The word that the statistics use.
     pub(crate) fn as_str(self) -> &'static str {
         match self {

@@ -68,8 +68,28 @@ pub(crate) struct Counts {
     /// Attempts, those under way included.
     pub(crate) requests: u64,
     pub(crate) successes: u64,
-    /// Attempts that failed through OCI or the account. What the request or its client did is neither.
-    pub(crate) failures: u64,
+    // Attempts that failed through OCI or the account, by reason. What the request or its client did is neither.
+    pub(crate) outages: u64,
+    pub(crate) throttled: u64,
+    pub(crate) refused: u64,
+    pub(crate) missing: u64,
+}
+
+impl Counts {
+    /// Attempts that failed, with the word for each reason.
+    pub(crate) fn by_reason(&self) -> [(&'static str, u64); 4] {
+        [
+            ("outage", self.outages),
+            ("throttled", self.throttled),
+            ("refused", self.refused),
+            ("missing", self.missing),
+        ]
+    }
+
+    /// For whichever reason.
+    pub(crate) fn failures(&self) -> u64 {
+        self.outages + self.throttled + self.refused + self.missing
+    }
 }
 
 /// A seat at one moment.
@@ -248,10 +268,10 @@ impl Seat {
                 let millis = u32::try_from(latency.as_millis()).unwrap_or(u32::MAX);
                 self.latencies.add(millis);
             }
-            Ending::Outage
-            | Ending::Throttled { .. }
-            | Ending::Refused { .. }
-            | Ending::Missing => self.counts.failures += 1,
+            Ending::Outage => self.counts.outages += 1,
+            Ending::Throttled { .. } => self.counts.throttled += 1,
+            Ending::Refused { .. } => self.counts.refused += 1,
+            Ending::Missing => self.counts.missing += 1,
             Ending::Unknown => {}
         }
     }

@@ -1,19 +1,21 @@
 //! `POST /v1/chat/completions`: a worker parses, translates, dispatches, and writes the request's one log line.
 
 use std::collections::BTreeSet;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 
 use crate::api::Live;
 use crate::dispatch::serve::Outcome;
-use crate::dispatch::{CLIENT_LEFT, Job};
+use crate::dispatch::{CLIENT_LEFT, Job, problem};
 use crate::http::body::{Body, OverBudget, Share};
 use crate::http::exchange::Exchange;
 use crate::json;
 use crate::names::{ModelName, RequestId};
 use crate::openai::chat::ChatRequest;
 use crate::openai::error::ApiError;
+use crate::stats::Served;
+use crate::stats::errors::{ErrorType, Side, Whose};
 use crate::translate::{self, Dialect, ReplyMeta, fields};
 
 /// Names of fields that are noted as left out, so that a client with ever new ones cannot fill the memory.
@@ -22,18 +24,38 @@ const MAX_NOTED: usize = 256;
 /// What a request's values may take before they count against `max_body_memory`.
 const FREE_VALUE_BYTES: usize = 64 * 1024;
 
+/// A request that never became a job.
+struct Refused {
+    /// Whose model is known already.
+    model: Option<ModelName>,
+    error: ApiError,
+}
+
+impl From<ApiError> for Refused {
+    fn from(error: ApiError) -> Self {
+        Self { model: None, error }
+    }
+}
+
 /// Answers a chat request. Called by a worker; returns when the answer was written.
 pub(crate) fn answer(live: &Live, exchange: Exchange) {
     let started = Instant::now();
-    let (id, peer) = (exchange.request_id().clone(), exchange.head().peer);
+    let (id, peer, arrived) = (
+        exchange.request_id().clone(),
+        exchange.head().peer,
+        exchange.arrived(),
+    );
     match prepare(live, &exchange) {
-        Ok((model, job)) => {
-            let mode = if job.wants_stream { "stream" } else { "whole" };
-            let arrived = exchange.arrived();
+        Ok(job) => {
+            let (model, is_stream) = (job.model.clone(), job.wants_stream);
             let outcome = live.dispatch.serve(job, exchange);
-            log_line(&id, &format!("{peer} {model} {mode}"), &outcome, arrived);
+            let now = Instant::now();
+            let duration = now.saturating_duration_since(arrived);
+            record(live, &id, &model, is_stream, &outcome, now, duration);
+            let mode = if is_stream { "stream" } else { "whole" };
+            log_line(&id, &format!("{peer} {model} {mode}"), &outcome, duration);
         }
-        Err(error) => {
+        Err(Refused { model, error }) => {
             log::info!(
                 "{id} {peer} chat answered {} in {} ms: {}",
                 error.status,
@@ -41,17 +63,75 @@ pub(crate) fn answer(live: &Live, exchange: Exchange) {
                 error.message
             );
             exchange.respond_error(&error);
+            record_refused(live, &id, model.as_ref(), &error, arrived);
         }
     }
 }
 
-fn prepare(live: &Live, exchange: &Exchange) -> Result<(ModelName, Job), ApiError> {
+/// Counts a request that was served, however that ended.
+fn record(
+    live: &Live,
+    id: &RequestId,
+    model: &ModelName,
+    is_stream: bool,
+    outcome: &Outcome,
+    now: Instant,
+    duration: Duration,
+) {
+    let left = || problem::of_answer(&ApiError::client_gone());
+    let left = (outcome.problem.is_none() && outcome.status == CLIENT_LEFT).then(left);
+    let served = Served {
+        whose: Whose {
+            request: id,
+            model: Some(model),
+            account: outcome.account.as_ref(),
+            answered: true,
+        },
+        duration,
+        first_token: outcome.first_byte.filter(|_| is_stream),
+        tokens: outcome.tokens,
+        problem: outcome.problem.as_ref().or(left.as_ref()),
+    };
+    live.dispatch.figures().served(served, now);
+}
+
+/// Counts a request that was refused as it stands. Its error may quote what the client has sent, which is for the client alone: the
+/// operator sees where the mistake is.
+fn record_refused(
+    live: &Live,
+    id: &RequestId,
+    model: Option<&ModelName>,
+    error: &ApiError,
+    arrived: Instant,
+) {
+    let mut problem = problem::of_answer(error);
+    if problem.kind.side() == Side::Client && problem.kind != ErrorType::ModelNotFound {
+        problem.message = match &error.param {
+            Some(param) => format!("The request was refused: {param} is at fault."),
+            None => "The request was refused as it stands.".to_owned(),
+        };
+    }
+    let now = Instant::now();
+    let served = Served {
+        whose: Whose {
+            request: id,
+            model,
+            account: None,
+            answered: true,
+        },
+        duration: now.saturating_duration_since(arrived),
+        first_token: None,
+        tokens: None,
+        problem: Some(&problem),
+    };
+    live.dispatch.figures().served(served, now);
+}
+
+fn prepare(live: &Live, exchange: &Exchange) -> Result<Job, Refused> {
     let body = exchange.take_body().ok_or_else(ApiError::internal)?;
     if body.is_empty() {
-        return Err(ApiError::invalid_request(
-            "The request has no body. Send a JSON object with model and messages.",
-            None,
-        ));
+        let message = "The request has no body. Send a JSON object with model and messages.";
+        return Err(ApiError::invalid_request(message, None).into());
     }
     let memory = reserve_values(&body)?;
     let request = ChatRequest::parse(&body)?;
@@ -76,17 +156,22 @@ fn prepare(live: &Live, exchange: &Exchange) -> Result<(ModelName, Job), ApiErro
     let (wants_stream, include_usage) = (request.wants_stream(), request.wants_usage());
     let choices = request.choices();
     let lost = fields::lost(&request, target.format());
-    let job = Job {
+    let refused = |error| Refused {
+        model: Some(model.clone()),
+        error,
+    };
+    Ok(Job {
+        model: model.clone(),
         serving: target.serving_mode(),
-        request: translate::request(request, target, &live.rules)?,
+        request: translate::request(request, target, &live.rules)
+            .map_err(|error| refused(error.into()))?,
         memory: Some(memory),
         meta,
         wants_stream,
         include_usage,
         choices,
         lost: lost.into_iter().map(str::to_owned).collect(),
-    };
-    Ok((model.clone(), job))
+    })
 }
 
 /// Memory for what a body becomes. A few thousand small values are what a request is, and cost nothing here.
@@ -125,7 +210,7 @@ fn reply_meta(id: &RequestId, request: &ChatRequest, dialect: Dialect) -> ReplyM
     }
 }
 
-fn log_line(id: &RequestId, what: &str, outcome: &Outcome, arrived: Instant) {
+fn log_line(id: &RequestId, what: &str, outcome: &Outcome, duration: Duration) {
     let account = outcome
         .account
         .as_ref()
@@ -137,8 +222,8 @@ fn log_line(id: &RequestId, what: &str, outcome: &Outcome, arrived: Instant) {
         || "-".to_owned(),
         |(prompt, completion)| format!("{prompt}+{completion}"),
     );
-    let trouble = match (&outcome.trouble, outcome.status) {
-        (Some(trouble), _) => format!(": {trouble}"),
+    let trouble = match (&outcome.problem, outcome.status) {
+        (Some(problem), _) => format!(": {}", problem.message),
         (None, CLIENT_LEFT) => ": the client left".to_owned(),
         (None, _) => String::new(),
     };
@@ -147,6 +232,6 @@ fn log_line(id: &RequestId, what: &str, outcome: &Outcome, arrived: Instant) {
         outcome.attempts,
         outcome.status,
         outcome.waited.as_millis(),
-        arrived.elapsed().as_millis(),
+        duration.as_millis(),
     );
 }

@@ -5,25 +5,27 @@ pub(crate) mod auth;
 mod chat;
 #[cfg(test)]
 mod fuzz;
+mod metrics;
 mod models;
 pub(crate) mod route;
 mod stats;
 mod status;
+mod summary;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::RwLock;
 
 use crate::api::route::{Route, route};
-use crate::dispatch::Dispatch;
+use crate::dispatch::{Dispatch, problem};
 use crate::http::exchange::Exchange;
 use crate::http::head::Head;
 use crate::http::reply::Reply;
-use crate::names::{AccountId, Secret};
+use crate::names::{AccountId, RequestId, Secret};
 use crate::openai::error::ApiError;
-use crate::stats::queue::QueueStats;
+use crate::stats::errors::Whose;
 use crate::translate::Rules;
 use crate::translate::models::ModelMap;
 use crate::workers::Workers;
@@ -54,6 +56,8 @@ pub(crate) struct Api {
     live: RwLock<Arc<Live>>,
     draining: AtomicBool,
     started: Instant,
+    /// The same moment as others tell it.
+    started_at: SystemTime,
 }
 
 /// What the workers work on: a request that calls OCI.
@@ -68,6 +72,7 @@ impl Api {
             live: RwLock::new(Arc::new(live)),
             draining: AtomicBool::new(false),
             started,
+            started_at: SystemTime::now() - started.elapsed(),
         })
     }
 
@@ -114,10 +119,23 @@ impl Api {
             Route::Concurrency => stats::concurrency(&live, workers.settings().workers),
             Route::Breakers => stats::breakers(&live),
             Route::Queue => stats::queue(&live, workers),
+            Route::Summary => summary::summary(self, &live, workers),
+            Route::Metrics => metrics::metrics(self, &live, workers),
             Route::ResetBreakers => stats::reset_breakers(&live, exchange.head()),
             Route::Preflight => Reply::preflight(exchange.head()),
         };
         answer_now(exchange, &reply);
+    }
+
+    /// A request has waited too long for a worker; the gate answers it. Returns when to come back.
+    pub(crate) fn expired(&self, id: &RequestId, workers: &Workers<Task>) -> Duration {
+        let live = self.live();
+        let (now, waiting) = (Instant::now(), workers.waiting());
+        live.dispatch.queue().expired();
+        let retry_after = live.dispatch.queue().retry_after(waiting, now);
+        let error = live.dispatch.queue_timeout(retry_after);
+        note_shed(&live, id, &error, waiting, now);
+        retry_after
     }
 
     /// What a worker does with a task.
@@ -139,6 +157,8 @@ impl Api {
             | Route::Concurrency
             | Route::Breakers
             | Route::Queue
+            | Route::Summary
+            | Route::Metrics
             | Route::ResetBreakers
             | Route::Preflight => {
                 chat::answer(&live, exchange);
@@ -162,21 +182,26 @@ fn admit(live: &Live, head: &Head) -> Result<Route, ApiError> {
 
 /// Gives it to the workers, if there is a place for it in the queue.
 fn enqueue(live: &Live, workers: &Workers<Task>, task: Task) {
-    let queue = live.dispatch.queue();
     let elsewhere = live.dispatch.waiting();
     let Some(place) = workers.place(elsewhere) else {
-        return refuse(queue, task, workers.waiting() + elsewhere);
+        return refuse(live, task, workers.waiting() + elsewhere);
     };
     task.exchange.hold(Box::new(place));
     match workers.submit(task) {
-        Ok(()) => queue.enqueued(workers.waiting() + elsewhere),
-        Err(task) => refuse(queue, task, workers.waiting() + elsewhere),
+        Ok(()) => {
+            let waiting = workers.waiting() + elsewhere;
+            live.dispatch.queue().enqueued(waiting);
+            live.dispatch.figures().waiting(waiting, Instant::now());
+        }
+        Err(task) => refuse(live, task, workers.waiting() + elsewhere),
     }
 }
 
-fn refuse(queue: &QueueStats, task: Task, waiting: usize) {
-    let error = ApiError::queue_full(queue.retry_after(waiting, Instant::now()));
+fn refuse(live: &Live, task: Task, waiting: usize) {
+    let (queue, now) = (live.dispatch.queue(), Instant::now());
+    let error = ApiError::queue_full(queue.retry_after(waiting, now));
     queue.rejected();
+    note_shed(live, task.exchange.request_id(), &error, waiting, now);
     log::info!(
         "{} {} refused: {}",
         task.exchange.request_id(),
@@ -184,6 +209,18 @@ fn refuse(queue: &QueueStats, task: Task, waiting: usize) {
         error.message
     );
     answer_now(task.exchange, &Reply::error(&error));
+}
+
+/// A request is refused that no worker has had: of which model it is nobody knows.
+fn note_shed(live: &Live, id: &RequestId, error: &ApiError, waiting: usize, now: Instant) {
+    let whose = Whose {
+        request: id,
+        model: None,
+        account: None,
+        answered: true,
+    };
+    let problem = problem::of_answer(error);
+    live.dispatch.figures().shed(whose, &problem, waiting, now);
 }
 
 fn answer_now(exchange: Exchange, reply: &Reply) {

@@ -21,6 +21,10 @@ pub(crate) enum Route {
     Breakers,
     /// `/stats/queue`.
     Queue,
+    /// `/stats/summary`: what the dashboard reads.
+    Summary,
+    /// `/metrics`, for Prometheus.
+    Metrics,
     /// `/admin/circuit-breaker/reset`.
     ResetBreakers,
     /// A CORS preflight of an API path.
@@ -51,6 +55,8 @@ impl Route {
             | Self::Concurrency
             | Self::Breakers
             | Self::Queue
+            | Self::Summary
+            | Self::Metrics
             | Self::ResetBreakers => Access::LocalOrKey,
         }
     }
@@ -76,6 +82,8 @@ pub(crate) fn route(head: &Head) -> Result<Route, ApiError> {
             (None, "/stats/concurrency") => Route::Concurrency,
             (None, "/stats/circuit-breaker") => Route::Breakers,
             (None, "/stats/queue") => Route::Queue,
+            (None, "/stats/summary") => Route::Summary,
+            (None, "/metrics") => Route::Metrics,
             (None, "/admin/circuit-breaker/reset") => Route::ResetBreakers,
             (None, _) => return Err(ApiError::unknown_path(&head.method, &head.path)),
         },
@@ -104,6 +112,8 @@ fn allowed(route: &Route) -> &'static str {
         | Route::Concurrency
         | Route::Breakers
         | Route::Queue
+        | Route::Summary
+        | Route::Metrics
         | Route::Preflight => "GET, HEAD",
     }
 }
@@ -188,12 +198,16 @@ mod tests {
         check("HEAD", "/stats/queue/", Ok(Route::Queue));
         check("GET", "/stats/concurrency", Ok(Route::Concurrency));
         check("GET", "/stats/circuit-breaker", Ok(Route::Breakers));
+        check("GET", "/stats/summary", Ok(Route::Summary));
+        check("HEAD", "/metrics", Ok(Route::Metrics));
         let reset = "/admin/circuit-breaker/reset";
         check("POST", reset, Ok(Route::ResetBreakers));
         check("GET", reset, Err(405));
         check("OPTIONS", reset, Err(405));
         check("POST", "/stats/queue", Err(405));
+        check("POST", "/metrics", Err(405));
         check("GET", "/stats", Err(404));
+        check("GET", "/v1/metrics", Err(404));
         check("GET", "/v1/stats/queue", Err(404));
         check("GET", "/v1/health", Err(404));
         check("GET", "/v1", Err(404));

@@ -24,52 +24,68 @@ const RFC_3339_MILLIS: &[BorrowedFormatItem<'_>] =
 
 /// One moment on both clocks, to tell the times of events that only one of them has seen.
 #[derive(Clone, Copy)]
-struct Moment {
+pub(super) struct Moment {
     instant: Instant,
     time: SystemTime,
 }
 
 impl Moment {
-    fn of(instant: Instant) -> Self {
+    pub(super) fn of(instant: Instant) -> Self {
         let time = SystemTime::now();
         Self { instant, time }
     }
 
     /// RFC 3339, UTC, milliseconds.
-    fn tell(self, at: Instant) -> Value {
+    pub(super) fn tell(self, at: Instant) -> Value {
         let time = if at >= self.instant {
             self.time.checked_add(at - self.instant)
         } else {
             self.time.checked_sub(self.instant - at)
         };
-        time.and_then(|time| OffsetDateTime::from(time).format(RFC_3339_MILLIS).ok())
-            .map_or(Value::Null, Value::String)
+        time.map_or(Value::Null, tell_time)
     }
 
-    fn tell_some(self, at: Option<Instant>) -> Value {
+    pub(super) fn tell_some(self, at: Option<Instant>) -> Value {
         at.map_or(Value::Null, |at| self.tell(at))
     }
+}
+
+/// RFC 3339, UTC, milliseconds.
+pub(super) fn tell_time(time: SystemTime) -> Value {
+    let told = OffsetDateTime::from(time).format(RFC_3339_MILLIS);
+    told.map_or(Value::Null, Value::String)
 }
 
 /// `GET /stats/accounts`.
 pub(super) fn accounts(live: &Live) -> Reply {
     let (view, now) = live.dispatch.view();
-    let regions = live.dispatch.accounts();
     let moment = Moment::of(now);
-    let enabled = view.seats.iter().map(|seat| {
-        let account = regions.iter().find(|(number, _)| *number == seat.number);
-        account_json(seat, account.map(|(_, account)| account.region()), moment)
+    let accounts = accounts_json(live, &view, |seat, region| {
+        account_json(seat, region, moment)
     });
-    let disabled = live.settings.disabled.iter().map(|id| {
-        json!({ "id": id.as_str(), "enabled": false, "healthy": false, "state": "disabled", "reason": "enabled = false" })
-    });
-    let accounts: Vec<Value> = enabled.chain(disabled).collect();
     json_reply(&json!({ "strategy": view.strategy.as_str(), "accounts": accounts }))
 }
 
-fn account_json(seat: &SeatView, region: Option<&str>, moment: Moment) -> Value {
+/// Each enabled account as `tell` has it, given its region, then the disabled ones.
+pub(super) fn accounts_json(
+    live: &Live,
+    view: &FleetView,
+    tell: impl Fn(&SeatView, Option<&str>) -> Value,
+) -> Vec<Value> {
+    let regions = live.dispatch.accounts();
+    let enabled = view.seats.iter().map(|seat| {
+        let account = regions.iter().find(|(number, _)| *number == seat.number);
+        tell(seat, account.map(|(_, account)| account.region()))
+    });
+    let disabled = live.settings.disabled.iter().map(|id| {
+        json!({ "id": id.as_str(), "enabled": false, "healthy": false, "state": DISABLED, "reason": "enabled = false" })
+    });
+    enabled.chain(disabled).collect()
+}
+
+pub(super) fn account_json(seat: &SeatView, region: Option<&str>, moment: Moment) -> Value {
     let [p50, p99] = seat.latencies.percentiles([50, 99]);
-    let (successes, failures) = (seat.counts.successes, seat.counts.failures);
+    let (successes, failures) = (seat.counts.successes, seat.counts.failures());
     let cooldowns = seat.cooldowns.iter();
     let cooldowns: Vec<Value> = cooldowns
         .map(|(model, until)| json!({ "model": &**model, "until": moment.tell(*until) }))
@@ -98,6 +114,18 @@ fn account_json(seat: &SeatView, region: Option<&str>, moment: Moment) -> Value 
         "last_error": last_error,
     })
 }
+
+/// The words for an account's state.
+pub(super) const STATES: [&str; 7] = [
+    "available",
+    "cooling",
+    "open",
+    "half_open",
+    "unhealthy",
+    "unusable",
+    DISABLED,
+];
+pub(super) const DISABLED: &str = "disabled";
 
 /// In one word, whether it takes requests; of several reasons why not, the weightiest.
 pub(super) fn state(seat: &SeatView) -> &'static str {
@@ -145,14 +173,19 @@ pub(super) fn concurrency(live: &Live, workers: usize) -> Reply {
             })
         })
         .collect();
+    let global = global_json(&view, workers);
+    json_reply(&json!({ "global": global, "accounts": accounts }))
+}
+
+/// Of all accounts together. `workers`: the global limit.
+pub(super) fn global_json(view: &FleetView, workers: usize) -> Value {
     let in_flight = usize::try_from(view.in_flight).unwrap_or(usize::MAX);
-    let global = json!({
+    json!({
         "max": workers,
         "in_flight": in_flight,
         "peak": view.peak,
         "available": workers.saturating_sub(in_flight),
-    });
-    json_reply(&json!({ "global": global, "accounts": accounts }))
+    })
 }
 
 /// `GET /stats/circuit-breaker`.
@@ -176,7 +209,7 @@ fn breaker_settings(view: &FleetView) -> Value {
     })
 }
 
-fn breaker_json(seat: &SeatView, moment: Moment) -> Value {
+pub(super) fn breaker_json(seat: &SeatView, moment: Moment) -> Value {
     let breaker = &seat.breaker;
     let (requests, failures) = (breaker.requests, breaker.failures);
     let failure_rate = rate(u64::from(failures), u64::from(requests));
@@ -197,11 +230,20 @@ fn breaker_json(seat: &SeatView, moment: Moment) -> Value {
 
 /// `GET /stats/queue`.
 pub(super) fn queue(live: &Live, workers: &Workers<Task>) -> Reply {
-    let length = workers.waiting() + live.dispatch.waiting();
+    json_reply(&queue_json(live, workers))
+}
+
+/// Requests that wait for a worker or an account.
+pub(super) fn queue_length(live: &Live, workers: &Workers<Task>) -> usize {
+    workers.waiting() + live.dispatch.waiting()
+}
+
+pub(super) fn queue_json(live: &Live, workers: &Workers<Task>) -> Value {
+    let length = queue_length(live, workers);
     let stats = live.dispatch.queue().view();
     let peak = stats.peak.max(live.dispatch.peak_waiting()).max(length);
     let [p50, p90, p99] = stats.waits;
-    json_reply(&json!({
+    json!({
         "capacity": workers.settings().queue_size,
         "length": length,
         "peak": peak,
@@ -209,7 +251,7 @@ pub(super) fn queue(live: &Live, workers: &Workers<Task>) -> Reply {
         "rejected": stats.rejected,
         "expired": stats.expired,
         "wait_ms": { "p50": p50, "p90": p90, "p99": p99 },
-    }))
+    })
 }
 
 /// `POST /admin/circuit-breaker/reset?account=ID`.
@@ -232,13 +274,13 @@ pub(super) fn reset_breakers(live: &Live, head: &Head) -> Reply {
 }
 
 /// Four decimals are plenty; `None` of nothing.
-fn rate(part: u64, whole: u64) -> Option<f64> {
+pub(super) fn rate(part: u64, whole: u64) -> Option<f64> {
     // Counts stay far below the 2^53 that a float tells apart.
     #[expect(clippy::cast_precision_loss, reason = "see above")]
     let rate = |part: u64, whole: u64| (part as f64 / whole as f64 * 10_000.0).round() / 10_000.0;
     (whole > 0).then(|| rate(part, whole))
 }
 
-fn json_reply(body: &Value) -> Reply {
+pub(super) fn json_reply(body: &Value) -> Reply {
     Reply::json(200, body.to_string())
 }

@@ -4,12 +4,13 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
+use crate::accounts::fleet::FleetView;
 use crate::api::route::query_value;
 use crate::api::{Api, Live, stats};
 use crate::dispatch::probe::{self, Trial};
+use crate::dispatch::problem;
 use crate::http::exchange::Exchange;
 use crate::http::reply::Reply;
-use crate::oci::error::OciError;
 use crate::openai::chat::ChatRequest;
 use crate::openai::error::ApiError;
 use crate::translate;
@@ -21,23 +22,27 @@ const TRIAL_MAX_TOKENS: u32 = 16;
 pub(crate) fn health(api: &Api, live: &Live) -> Reply {
     let (view, _) = live.dispatch.view();
     let healthy = view.seats.iter().filter(|seat| seat.trouble.is_none());
-    let available = view.seats.iter().filter(|seat| {
-        // One that cools takes requests for other models, one that admits a trial one at a time.
-        matches!(stats::state(seat), "available" | "cooling" | "half_open")
-    });
-    let status = match available.count() {
-        0 => "down",
-        some if some < view.seats.len() => "degraded",
-        _ => "ok",
-    };
     let body = json!({
-        "status": status,
+        "status": word(&view),
         "mode": live.settings.mode,
         "accounts": { "healthy": healthy.count(), "total": view.seats.len() },
         "version": env!("CARGO_PKG_VERSION"),
         "uptime_seconds": api.started.elapsed().as_secs(),
     });
     Reply::json(200, body.to_string())
+}
+
+/// In one word, whether the accounts take requests.
+pub(super) fn word(view: &FleetView) -> &'static str {
+    let available = view.seats.iter().filter(|seat| {
+        // One that cools takes requests for other models, one that admits a trial one at a time.
+        matches!(stats::state(seat), "available" | "cooling" | "half_open")
+    });
+    match available.count() {
+        0 => "down",
+        some if some < view.seats.len() => "degraded",
+        _ => "ok",
+    }
 }
 
 /// `GET /ready`: 503 while the process drains, and when no account takes requests. A single account is always asked,
@@ -123,20 +128,12 @@ fn trial_json(trial: &Trial) -> Value {
     let Some(error) = &trial.error else {
         return json!({ "account": trial.account.as_str(), "status": "ok", "latency_ms": latency });
     };
-    let opc_request_id = match error {
-        OciError::Status(status) => status.opc_request_id.clone(),
-        OciError::Unreachable { .. }
-        | OciError::Timeout { .. }
-        | OciError::Broken { .. }
-        | OciError::Event { .. }
-        | OciError::Cancelled => None,
-    };
     json!({
         "account": trial.account.as_str(),
         "status": "failed",
         "latency_ms": latency,
         "error": error.to_string(),
-        "opc_request_id": opc_request_id,
+        "opc_request_id": problem::opc_request_id(error),
         "hint": probe::hint(error),
     })
 }

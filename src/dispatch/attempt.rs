@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::accounts::seat::Ending;
 use crate::dispatch::slots::Lease;
 use crate::dispatch::verdict::{self, Next};
-use crate::dispatch::{Account, CLIENT_LEFT, Job};
+use crate::dispatch::{Account, CLIENT_LEFT, Job, problem};
 use crate::http::event_stream::EventStream;
 use crate::http::exchange::Exchange;
 use crate::http::reply::Reply;
@@ -18,6 +18,7 @@ use crate::oci::{Answer, CallLimits, ChatStream, Flow, Hook, StreamItem, WholeAn
 use crate::openai::chat::ChatCompletion;
 use crate::openai::chat::Usage;
 use crate::openai::chunk::ChatChunk;
+use crate::stats::errors::{ErrorType, Problem, UpstreamError};
 use crate::translate;
 use crate::translate::{Progress, StreamTranslator};
 
@@ -34,7 +35,10 @@ pub(crate) struct Finished {
     pub(crate) first_byte: Option<Instant>,
     /// Prompt and completion tokens.
     pub(crate) tokens: Option<(u64, u64)>,
-    pub(crate) trouble: Option<String>,
+    /// Of a stream that was broken off.
+    pub(crate) problem: Option<Problem>,
+    /// How the call failed after its answer had begun.
+    pub(crate) upstream: Option<UpstreamError>,
 }
 
 /// Nothing has reached the client yet.
@@ -168,7 +172,8 @@ fn answer_whole(
         status: 200,
         first_byte: Some(Instant::now()),
         tokens,
-        trouble: None,
+        problem: None,
+        upstream: None,
     };
     match body {
         Encoded::Chunks(chunks) => {
@@ -306,7 +311,8 @@ impl Pump<'_> {
             status,
             first_byte,
             tokens,
-            trouble: None,
+            problem: None,
+            upstream: None,
         }
     }
 
@@ -319,7 +325,8 @@ impl Pump<'_> {
             status: 200,
             first_byte,
             tokens: tokens(self.translator.usage()),
-            trouble: Some(format!("broken off: {error}")),
+            problem: Some(problem::of_broken_stream(error)),
+            upstream: problem::class(error),
         };
         blame(self.lease, error);
         finished
@@ -333,8 +340,22 @@ impl Pump<'_> {
             status: trouble.as_ref().map_or(CLIENT_LEFT, |_| 200),
             first_byte,
             tokens: tokens(self.translator.usage()),
-            trouble,
+            problem: trouble.map(too_long),
+            upstream: None,
         }
+    }
+}
+
+/// Nobody's fault: the answer was ended for its age.
+fn too_long(message: String) -> Problem {
+    let kind = ErrorType::StreamTooLong;
+    Problem {
+        kind,
+        status: 504,
+        code: Some(kind.as_str().to_owned()),
+        message,
+        hint: kind.hint(),
+        opc_request_id: None,
     }
 }
 

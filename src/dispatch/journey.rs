@@ -9,6 +9,7 @@ use crate::accounts::seat::SeatNumber;
 use crate::accounts::tried::Tried;
 use crate::dispatch::DispatchSettings;
 use crate::dispatch::verdict::{self, Next};
+use crate::stats::Further;
 
 /// An attempt that timed out has used up the time in which further ones may start, to the moment. One on an account that the
 /// request has not tried may start within this part of `request_timeout` all the same; the whole stays within twice that.
@@ -24,6 +25,8 @@ pub(crate) struct Journey {
     repeat_from: Option<Instant>,
     /// When the first attempt started.
     started: Option<Instant>,
+    /// What came before the next attempt.
+    before: Before,
     /// Attempts after the first.
     further: u32,
     /// The next one was drawn from the budget.
@@ -32,6 +35,17 @@ pub(crate) struct Journey {
     wait_began: Instant,
     waited: Duration,
     latest_start: Option<Instant>,
+}
+
+/// How the attempt before the next one ended.
+#[derive(Debug, Clone, Copy)]
+enum Before {
+    /// There was none.
+    Nothing,
+    /// It failed there.
+    Failed(SeatNumber),
+    /// The model refused a parameter, which is left out now.
+    Mended,
 }
 
 impl Journey {
@@ -49,6 +63,7 @@ impl Journey {
             tried: Tried::default(),
             repeat_from: None,
             started: None,
+            before: Before::Nothing,
             further: 0,
             is_drawn: false,
             wait_began: arrived,
@@ -86,6 +101,16 @@ impl Journey {
         (now + timeout).min(started + timeout * 2)
     }
 
+    /// What kind of attempt one on that seat is now; `None`: the first.
+    pub(crate) fn kind_of_attempt(&self, seat: SeatNumber) -> Option<Further> {
+        match self.before {
+            Before::Nothing => None,
+            Before::Failed(before) if before == seat => Some(Further::Retry),
+            Before::Failed(_) => Some(Further::Failover),
+            Before::Mended => Some(Further::Repair),
+        }
+    }
+
     /// Whether the time in which further attempts may start is not over.
     pub(crate) fn is_in_time(&self, now: Instant) -> bool {
         self.started
@@ -100,6 +125,7 @@ impl Journey {
     /// The attempt was the request's own fault, which is mended: the next one is as good as the first.
     pub(crate) fn mended(&mut self, now: Instant) {
         self.is_drawn = false;
+        self.before = Before::Mended;
         self.wait_began = now;
         let started = self.started.unwrap_or(now);
         self.latest_start = Some(started + self.settings.request_timeout);
@@ -120,6 +146,7 @@ impl Journey {
             Next::Anywhere => true,
         };
         self.tried.add(seat, may_repeat);
+        self.before = Before::Failed(seat);
         let timeout = self.settings.request_timeout;
         let in_time = self.started.unwrap_or(now) + timeout;
         let latest = in_time + timeout / GRACE_DIVISOR;

@@ -7,6 +7,7 @@ pub(crate) mod attempt;
 pub(crate) mod health;
 mod journey;
 pub(crate) mod probe;
+pub(crate) mod problem;
 pub(crate) mod repairs;
 pub(crate) mod serve;
 #[cfg(test)]
@@ -30,11 +31,13 @@ use crate::accounts::{FleetSettings, SeatSettings};
 use crate::dispatch::repairs::Repairs;
 use crate::dispatch::slots::Slots;
 use crate::http::body::Share;
-use crate::names::AccountId;
+use crate::names::{AccountId, ModelName};
 use crate::oci::error::{OciError, Phase};
 use crate::oci::keys::KeyError;
 use crate::oci::wire::{ChatRequest, ServingMode};
 use crate::oci::{Answer, CallLimits, Client, Hook, Skew, Upstream, UpstreamSettings};
+use crate::openai::error::ApiError;
+use crate::stats::Figures;
 use crate::stats::queue::QueueStats;
 use crate::translate::ReplyMeta;
 
@@ -71,6 +74,7 @@ pub(crate) struct Lasting {
     /// What models have refused, for the life of the process.
     pub(crate) repairs: Arc<Repairs>,
     pub(crate) queue: Arc<QueueStats>,
+    pub(crate) figures: Arc<Figures>,
 }
 
 /// The accounts and how they are used.
@@ -81,6 +85,8 @@ pub(crate) struct Dispatch {
 
 /// A chat request, translated.
 pub(crate) struct Job {
+    /// The model's name in the configuration.
+    pub(crate) model: ModelName,
     pub(crate) serving: ServingMode,
     pub(crate) request: ChatRequest,
     /// What `request` holds of the memory for bodies.
@@ -157,10 +163,12 @@ impl Account {
 
 impl Lasting {
     pub(crate) fn new(fleet: &FleetSettings) -> Self {
+        let now = Instant::now();
         Self {
             slots: Arc::new(Slots::new(fleet)),
             repairs: Arc::default(),
-            queue: Arc::new(QueueStats::new(Instant::now())),
+            queue: Arc::new(QueueStats::new(now)),
+            figures: Arc::new(Figures::new(now)),
         }
     }
 }
@@ -222,5 +230,14 @@ impl Dispatch {
 
     pub(crate) fn queue(&self) -> &QueueStats {
         &self.lasting.queue
+    }
+
+    /// What a request is told that has waited too long.
+    pub(crate) fn queue_timeout(&self, retry_after: Duration) -> ApiError {
+        ApiError::queue_timeout(self.settings.queue_timeout, retry_after)
+    }
+
+    pub(crate) fn figures(&self) -> &Figures {
+        &self.lasting.figures
     }
 }

@@ -73,27 +73,7 @@ fn try_account(
 /// What to do about a failed trial, for the operator.
 pub(crate) fn hint(error: &OciError) -> &'static str {
     match error {
-        OciError::Status(status) => match status.status {
-            400 | 422 => {
-                "OCI took the signature but not the request: the model may need another format or parameter."
-            }
-            401 => {
-                "Compare user, tenancy and fingerprint with the OCI console, check that key_file belongs to the fingerprint, and that the clock is right (within 5 minutes)."
-            }
-            403 => {
-                "The signature is good but a policy is missing: allow the user's group to use generative-ai-family in the compartment."
-            }
-            404 => {
-                "Either the model is not offered in this region (or is retired), or compartment_id is wrong, or a policy for generative-ai-family is missing."
-            }
-            429 => {
-                "OCI throttles this tenancy for this model: wait, or use another model, region or account."
-            }
-            500..=599 => {
-                "OCI itself fails: try again later; if it stays, open a ticket with the opc_request_id."
-            }
-            _ => "See OCI's message.",
-        },
+        OciError::Status(status) => hint_of_status(status.status),
         OciError::Unreachable {
             phase: Phase::Connect,
             ..
@@ -112,5 +92,30 @@ pub(crate) fn hint(error: &OciError) -> &'static str {
             "The answer is not one of OCI's: check endpoint and proxies on the way."
         }
         OciError::Cancelled => "The trial was stopped.",
+    }
+}
+
+/// What to do about an answer of OCI's with this status.
+pub(crate) fn hint_of_status(status: u16) -> &'static str {
+    match status {
+        400 | 422 => {
+            "OCI took the signature but not the request: the model may need another format or parameter."
+        }
+        401 => {
+            "Compare user, tenancy and fingerprint with the OCI console, check that key_file belongs to the fingerprint, and that the clock is right (within 5 minutes)."
+        }
+        403 => {
+            "The signature is good but a policy is missing: allow the user's group to use generative-ai-family in the compartment."
+        }
+        404 => {
+            "Either the model is not offered in this region (or is retired), or compartment_id is wrong, or a policy for generative-ai-family is missing."
+        }
+        429 => {
+            "OCI throttles this tenancy for this model: wait, or use another model, region or account."
+        }
+        500..=599 => {
+            "OCI itself fails: try again later; if it stays, open a ticket with the opc_request_id."
+        }
+        _ => "See OCI's message.",
     }
 }

@@ -5,15 +5,16 @@ use std::time::{Duration, Instant};
 
 use crate::dispatch::attempt::{self, Failed, Finished};
 use crate::dispatch::journey::Journey;
-use crate::dispatch::slots::Denied;
+use crate::dispatch::slots::{Denied, Lease};
 use crate::dispatch::verdict::Next;
-use crate::dispatch::{CLIENT_LEFT, Dispatch, Job};
+use crate::dispatch::{CLIENT_LEFT, Dispatch, Job, problem};
 use crate::http::exchange::Exchange;
 use crate::http::reply::Reply;
-use crate::names::AccountId;
+use crate::names::{AccountId, ModelName};
 use crate::oci::CallLimits;
 use crate::oci::error::OciError;
 use crate::openai::error::ApiError;
+use crate::stats::errors::{Problem, Whose};
 use crate::translate;
 
 /// What became of a request, for its log line.
@@ -31,13 +32,14 @@ pub(crate) struct Outcome {
     /// Prompt and completion tokens, if OCI said.
     pub(crate) tokens: Option<(u64, u64)>,
     /// What went wrong, for the operator.
-    pub(crate) trouble: Option<String>,
+    pub(crate) problem: Option<Problem>,
 }
 
 impl Dispatch {
     /// Answers `exchange`. Returns when the answer, whichever it is, was written.
     pub(crate) fn serve(&self, mut job: Job, exchange: Exchange) -> Outcome {
-        let slots = &self.lasting.slots;
+        let (slots, figures) = (&self.lasting.slots, &self.lasting.figures);
+        let name = job.model.clone();
         let model: Arc<str> = job.serving.id().into();
         let mut mending = self.lasting.repairs.begin(model.to_string(), &mut job);
         let mut outcome = Outcome::unanswered();
@@ -63,24 +65,26 @@ impl Dispatch {
             };
             let now = Instant::now();
             let first_event_by = journey.starts(now);
-            if outcome.attempts == 0 {
-                outcome.waited = now.saturating_duration_since(arrived);
-                self.lasting.queue.waited(outcome.waited, now);
-            }
-            outcome.attempts += 1;
-            outcome.account = Some(lease.account().id.clone());
             let seat = lease.seat();
+            if let Some(further) = journey.kind_of_attempt(seat) {
+                figures.further(further);
+            }
+            if let Some(error) = last.take() {
+                self.goes_on(&exchange, &name, &outcome, &error);
+            }
+            self.begins(&mut outcome, &lease, arrived, now);
             let limits = self.limits(first_event_by, &exchange);
             let accepted = || mending.accepted();
             let failed = match attempt::run(&mut job, exchange, lease, &limits, accepted) {
-                Ok(finished) => return settle(outcome, finished, arrived),
+                Ok(finished) => return self.settle(outcome, finished, arrived),
                 Err(failed) => failed,
             };
             let Failed { error, next, .. } = failed;
             exchange = *failed.exchange;
-            if matches!(error, OciError::Cancelled) {
+            let Some(class) = problem::class(&error) else {
                 return outcome;
-            }
+            };
+            figures.upstream_failed(class);
             let now = Instant::now();
             let error = if journey.is_in_time(now) {
                 match mending.refused(error, &mut job) {
@@ -127,15 +131,52 @@ impl Dispatch {
             }
             (Denied::TooLate, Some(error)) => translate::error(error),
             (Denied::TooLate, None) => {
-                self.lasting.queue.expired();
+                self.lasting.queue.expired_late();
                 let retry_after = self.queue().retry_after(self.waiting(), Instant::now());
-                ApiError::queue_timeout(self.settings.queue_timeout, retry_after)
+                self.queue_timeout(retry_after)
             }
             (Denied::NoAccount(nobody), None) => {
                 ApiError::no_account(nobody.returns_in(Instant::now()))
             }
         };
         refuse(exchange, outcome, &error, last)
+    }
+
+    /// An attempt that failed is followed by another one, which may make it good.
+    fn goes_on(&self, exchange: &Exchange, model: &ModelName, outcome: &Outcome, error: &OciError) {
+        let whose = Whose {
+            request: exchange.request_id(),
+            model: Some(model),
+            account: outcome.account.as_ref(),
+            answered: false,
+        };
+        let problem = problem::of_upstream(error, &translate::error(error));
+        self.figures()
+            .attempt_failed(whose, &problem, Instant::now());
+    }
+
+    /// Notes an attempt; with the first one the wait is over.
+    fn begins(&self, outcome: &mut Outcome, lease: &Lease<'_>, arrived: Instant, now: Instant) {
+        if outcome.attempts == 0 {
+            outcome.waited = now.saturating_duration_since(arrived);
+            self.lasting.queue.waited(outcome.waited, now);
+        }
+        outcome.attempts += 1;
+        outcome.account = Some(lease.account().id.clone());
+    }
+
+    fn settle(&self, outcome: Outcome, finished: Finished, arrived: Instant) -> Outcome {
+        if let Some(class) = finished.upstream {
+            self.figures().upstream_failed(class);
+        }
+        let first_byte = finished.first_byte;
+        Outcome {
+            status: finished.status,
+            first_byte: first_byte.map(|at| at.saturating_duration_since(arrived)),
+            tokens: finished.tokens,
+            problem: finished.problem,
+            ..outcome
+        }
     }
 
     fn limits(&self, first_event_by: Instant, exchange: &Exchange) -> CallLimits {
@@ -172,19 +213,9 @@ impl Outcome {
             waited: Duration::ZERO,
             first_byte: None,
             tokens: None,
-            trouble: None,
+            problem: None,
         }
     }
-}
-
-fn settle(mut outcome: Outcome, finished: Finished, arrived: Instant) -> Outcome {
-    outcome.status = finished.status;
-    outcome.first_byte = finished
-        .first_byte
-        .map(|at| at.saturating_duration_since(arrived));
-    outcome.tokens = finished.tokens;
-    outcome.trouble = finished.trouble;
-    outcome
 }
 
 /// Answers with an error: whatever came from upstream says which call it was.
@@ -198,14 +229,16 @@ fn refuse(
     if let Some(account) = &outcome.account {
         reply = reply.with_header("X-Ociai-Account", account.as_str());
     }
-    if let Some(OciError::Status(status)) = cause
-        && let Some(id) = &status.opc_request_id
-    {
+    let problem = cause.map_or_else(
+        || problem::of_answer(error),
+        |cause| problem::of_upstream(cause, error),
+    );
+    if let Some(id) = &problem.opc_request_id {
         reply = reply.with_header("Opc-Request-Id", id.as_str());
     }
     outcome.status = error.status;
     outcome.first_byte = Some(exchange.arrived().elapsed());
-    outcome.trouble = Some(cause.map_or_else(|| error.message.clone(), OciError::to_string));
+    outcome.problem = Some(problem);
     exchange.respond(&reply);
     outcome
 }

@@ -153,7 +153,7 @@ fn attend(gate: &Gate, inner: &mut Stream, client: &mut Client<'_>, ticket: &Tic
         }
         let now = Instant::now();
         if ticket.age(now) >= gate.queue_timeout && ticket.expire() {
-            let retry_after = (gate.desk.expired)();
+            let retry_after = (gate.desk.expired)(&ticket.request_id);
             return Ended::Answer(ApiError::queue_timeout(gate.queue_timeout, retry_after));
         }
         if !ticket.is_received() && now.saturating_duration_since(handed_over) >= RECEIVE_TIMEOUT {

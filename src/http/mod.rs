@@ -69,7 +69,7 @@ pub(crate) struct Desk {
     /// Asked about a head before its body is read: `None` lets the request in.
     pub(crate) guard: Box<Guard>,
     /// Told of each request that waited too long for a worker. The gate answers it, and says when to come back.
-    pub(crate) expired: Box<dyn Fn() -> Duration + Send + Sync>,
+    pub(crate) expired: Box<dyn Fn(&RequestId) -> Duration + Send + Sync>,
 }
 
 /// An id for a call that no client has asked for.

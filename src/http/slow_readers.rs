@@ -37,7 +37,7 @@ impl Edge {
         };
         let desk = Desk {
             guard: Box::new(|_| None),
-            expired: Box::new(|| Duration::ZERO),
+            expired: Box::new(|_| Duration::ZERO),
         };
         let listener = Arc::new(Listener::bind(&settings, desk).unwrap());
         let (sender, ended) = channel();

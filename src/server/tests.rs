@@ -103,7 +103,7 @@ fn a_worker_that_panics_under_load_loses_one_request_and_no_slot() {
     let guard = Arc::clone(&api);
     let desk = Desk {
         guard: Box::new(move |head| guard.guard(head)),
-        expired: Box::new(|| unreachable!("nobody waits that long")),
+        expired: Box::new(|_| unreachable!("nobody waits that long")),
     };
     let listener = Arc::new(Listener::bind(&listen, desk).unwrap());
     let (receiving, handing) = (Arc::clone(&listener), Arc::clone(&workers));

@@ -1,5 +1,5 @@
-//! Counters of the queue, their snapshot, and how fast it drains. Relaxed atomics: a snapshot is not one instant. What accounts
-//! count stands in `accounts`. Reads no clock. Follows the specification's §4.
+//! Counters of the queue, their snapshot, and how fast it drains. Relaxed atomics: a snapshot is not one instant. Reads no clock.
+//! Follows the specification's §4.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use crate::recent::Recent;
+use crate::stats::histogram::{Histogram, Snapshot};
 
 /// Seconds that the drain rate looks back.
 const DRAIN_SECONDS: usize = 10;
@@ -14,15 +15,36 @@ const DRAIN_SECONDS: usize = 10;
 const SHORTEST_RETRY: Duration = Duration::from_secs(1);
 const LONGEST_RETRY: Duration = Duration::from_secs(60);
 
+/// Waits, in microseconds: 1 ms to two minutes.
+const WAIT_BOUNDS: [u64; 14] = [
+    1_000,
+    5_000,
+    10_000,
+    50_000,
+    100_000,
+    250_000,
+    500_000,
+    1_000_000,
+    2_500_000,
+    5_000_000,
+    10_000_000,
+    30_000_000,
+    60_000_000,
+    120_000_000,
+];
+
 /// What has happened to requests before an account took them. It outlives reloads.
 #[derive(Debug)]
 pub(crate) struct QueueStats {
     enqueued: AtomicU64,
     rejected: AtomicU64,
     expired: AtomicU64,
+    /// Those among the expired that a worker had already.
+    expired_late: AtomicU64,
     peak: AtomicUsize,
     /// Milliseconds.
     waits: Mutex<Recent>,
+    all_waits: Histogram<{ WAIT_BOUNDS.len() }>,
     drain: Mutex<Drain>,
 }
 
@@ -43,10 +65,14 @@ pub(crate) struct QueueView {
     pub(crate) rejected: u64,
     /// Requests that waited too long.
     pub(crate) expired: u64,
+    /// Requests that no worker has ever had, for being rejected or expired.
+    pub(crate) unserved: u64,
     /// The most that ever waited at once.
     pub(crate) peak: usize,
     /// The latest requests' waits, milliseconds: p50, p90, p99; `None` before the first.
     pub(crate) waits: [Option<u32>; 3],
+    /// All waits, microseconds.
+    pub(crate) all_waits: Snapshot,
 }
 
 impl QueueStats {
@@ -55,8 +81,10 @@ impl QueueStats {
             enqueued: AtomicU64::default(),
             rejected: AtomicU64::default(),
             expired: AtomicU64::default(),
+            expired_late: AtomicU64::default(),
             peak: AtomicUsize::default(),
             waits: Mutex::default(),
+            all_waits: Histogram::new(&WAIT_BOUNDS),
             drain: Mutex::new(Drain {
                 start: now,
                 seconds: [(0, 0); DRAIN_SECONDS],
@@ -79,14 +107,22 @@ impl QueueStats {
         self.rejected.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// A request has waited too long for a worker.
     pub(crate) fn expired(&self) {
         self.expired.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A request that a worker had has waited too long for an account.
+    pub(crate) fn expired_late(&self) {
+        self.expired_late.fetch_add(1, Ordering::Relaxed);
+        self.expired();
     }
 
     /// A request has waited this long for its first attempt.
     pub(crate) fn waited(&self, wait: Duration, now: Instant) {
         let millis = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX);
         self.waits.lock().add(millis);
+        self.all_waits.observe_duration(wait);
         self.drain.lock().count(now);
     }
 
@@ -105,12 +141,18 @@ impl QueueStats {
 
     pub(crate) fn view(&self) -> QueueView {
         let waits = self.waits.lock().clone();
+        // In this order, so that no more are late than have expired.
+        let late = self.expired_late.load(Ordering::Relaxed);
+        let expired = self.expired.load(Ordering::Relaxed);
+        let rejected = self.rejected.load(Ordering::Relaxed);
         QueueView {
             enqueued: self.enqueued.load(Ordering::Relaxed),
-            rejected: self.rejected.load(Ordering::Relaxed),
-            expired: self.expired.load(Ordering::Relaxed),
+            rejected,
+            expired,
+            unserved: rejected + expired.saturating_sub(late),
             peak: self.peak.load(Ordering::Relaxed),
             waits: waits.percentiles([50, 90, 99]),
+            all_waits: self.all_waits.snapshot(),
         }
     }
 }
@@ -147,6 +189,17 @@ impl Drain {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whoever_is_turned_away_is_counted_once() {
+        let stats = QueueStats::new(Instant::now());
+        stats.rejected();
+        stats.expired();
+        stats.expired();
+        stats.expired_late();
+        let view = stats.view();
+        assert_eq!((view.rejected, view.expired, view.unserved), (1, 3, 3));
+    }
 
     #[test]
     fn who_finds_the_queue_full_is_told_when_it_will_have_drained() {

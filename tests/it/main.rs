@@ -29,6 +29,7 @@ mod kill;
 mod life;
 mod matrix;
 mod param_repair;
+mod prometheus;
 mod secrets;
 mod smoke;
 #[cfg(target_os = "linux")]

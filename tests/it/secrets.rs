@@ -185,6 +185,8 @@ fn a_program_in_trouble_shows_no_secret() {
     for path in [
         "/test-oci",
         "/stats/accounts",
+        "/stats/summary",
+        "/metrics",
         "/health",
         "/ready",
         "/v1/models",

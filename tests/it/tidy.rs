@@ -24,6 +24,7 @@ const ROOMS: [(&str, &[&str]); 24] = [
             "accounts",
             "oci::error",
             "stats",
+            "life",
         ],
     ),
     ("cli", &["http"]),

@@ -93,7 +93,7 @@ impl Watch {
         for seat in view.seats {
             let given = self.given.get(&seat.number).copied().unwrap_or_default();
             assert_eq!((seat.in_flight, seat.counts.requests), (0, given));
-            assert!(seat.counts.successes + seat.counts.failures <= given);
+            assert!(seat.counts.successes + seat.counts.failures() <= given);
         }
     }
 

@@ -97,6 +97,8 @@ fn statistics_and_the_reset_are_for_this_machine_and_for_who_has_the_key() {
         ("GET", "/stats/concurrency"),
         ("GET", "/stats/circuit-breaker"),
         ("GET", "/stats/queue"),
+        ("GET", "/stats/summary"),
+        ("GET", "/metrics"),
         ("POST", "/admin/circuit-breaker/reset"),
     ];
     for (method, path) in doors {
