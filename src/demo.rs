@@ -98,7 +98,7 @@ impl Demo {
         &self.config_path
     }
 
-    /// What to show: what the accounts do, how to see errors, the key, and four commands to paste. `base_url` is the proxy's, with or without `/v1`.
+    /// What to show: what the accounts do, how to see errors, the key, the dashboard, and four commands to paste. `base_url` is the proxy's, with or without `/v1`.
     pub(crate) fn banner(&self, base_url: &str) -> String {
         let base = base_url.trim_end_matches('/');
         let base = base.strip_suffix("/v1").unwrap_or(base);
@@ -114,6 +114,7 @@ impl Demo {
              To see errors, ask a model to \"simulate throttling\" (or \"a long prompt\", \"a filter\", \"a fault\", \
              \"a broken stream\").\n\
              API key: {key}\n\
+             Dashboard: {base}/ (its chat asks for the key)\n\
              \n\
              curl {base}/v1/models {header}\n\
              curl {chat} -d '{{\"model\":\"{grok}\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hello!\"}}]}}'\n\

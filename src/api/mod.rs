@@ -3,6 +3,7 @@
 
 pub(crate) mod auth;
 mod chat;
+mod dashboard;
 #[cfg(test)]
 mod fuzz;
 mod metrics;
@@ -122,6 +123,7 @@ impl Api {
             Route::Summary => summary::summary(self, &live, workers),
             Route::Metrics => metrics::metrics(self, &live, workers),
             Route::ResetBreakers => stats::reset_breakers(&live, exchange.head()),
+            Route::Dashboard(file) => file.reply(exchange.head()),
             Route::Preflight => Reply::preflight(exchange.head()),
         };
         answer_now(exchange, &reply);
@@ -160,6 +162,7 @@ impl Api {
             | Route::Summary
             | Route::Metrics
             | Route::ResetBreakers
+            | Route::Dashboard(_)
             | Route::Preflight => {
                 chat::answer(&live, exchange);
             }

@@ -1,5 +1,6 @@
 //! Paths and methods to routes. Pure.
 
+use crate::api::dashboard::{self, File};
 use crate::http::head::Head;
 use crate::openai::error::ApiError;
 
@@ -27,6 +28,8 @@ pub(crate) enum Route {
     Metrics,
     /// `/admin/circuit-breaker/reset`.
     ResetBreakers,
+    /// `/` and what that page is made of.
+    Dashboard(&'static File),
     /// A CORS preflight of an API path.
     Preflight,
 }
@@ -49,7 +52,7 @@ impl Route {
     pub(crate) fn access(&self) -> Access {
         match self {
             Self::Chat | Self::Models | Self::Model(_) => Access::Key,
-            Self::Health | Self::Ready | Self::Preflight => Access::Open,
+            Self::Health | Self::Ready | Self::Dashboard(_) | Self::Preflight => Access::Open,
             Self::TestOci
             | Self::Accounts
             | Self::Concurrency
@@ -85,7 +88,10 @@ pub(crate) fn route(head: &Head) -> Result<Route, ApiError> {
             (None, "/stats/summary") => Route::Summary,
             (None, "/metrics") => Route::Metrics,
             (None, "/admin/circuit-breaker/reset") => Route::ResetBreakers,
-            (None, _) => return Err(ApiError::unknown_path(&head.method, &head.path)),
+            (None, _) => match dashboard::file(&head.path) {
+                Some(file) => Route::Dashboard(file),
+                None => return Err(ApiError::unknown_path(&head.method, &head.path)),
+            },
         },
     };
     match (head.method.as_str(), route.access()) {
@@ -114,6 +120,7 @@ fn allowed(route: &Route) -> &'static str {
         | Route::Queue
         | Route::Summary
         | Route::Metrics
+        | Route::Dashboard(_)
         | Route::Preflight => "GET, HEAD",
     }
 }
@@ -212,7 +219,16 @@ mod tests {
         check("GET", "/v1/health", Err(404));
         check("GET", "/v1", Err(404));
         check("GET", "/v1x/models", Err(404));
-        check("GET", "/", Err(404));
+        let file = |path| Route::Dashboard(dashboard::file(path).unwrap());
+        check("GET", "/", Ok(file("/")));
+        check("HEAD", "/dashboard/page.js", Ok(file("/dashboard/page.js")));
+        check("POST", "/", Err(405));
+        check("OPTIONS", "/", Err(405));
+        check("GET", "//", Err(404));
+        check("GET", "/dashboard", Err(404));
+        check("GET", "/dashboard/", Err(404));
+        check("GET", "/dashboard/page.js/", Err(404));
+        check("GET", "/v1/dashboard/page.js", Err(404));
         check("GET", "/v1/chat/completions", Err(405));
         check("POST", "/v1/models", Err(405));
         check("OPTIONS", "/health", Err(405));

@@ -68,6 +68,10 @@ fn check_banner(banner: &str, api_key: &str) {
     );
     assert!(banner.contains("\"simulate throttling\""), "{banner}");
     assert!(
+        banner.contains("\nDashboard: http://127.0.0.1:8080/ (its chat"),
+        "{banner}"
+    );
+    assert!(
         banner.contains("three made accounts, of which DEMO_2 throttles and DEMO_3 dies"),
         "{banner}"
     );

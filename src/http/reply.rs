@@ -109,8 +109,8 @@ pub(crate) fn head_bytes(
     }
     line("X-Request-Id", asked.request_id.as_str());
     match ending {
-        // RFC 9110 §8.6: a 204 has no Content-Length.
-        Ending::Length(_) if status == 204 => {}
+        // RFC 9110 §8.6: a 204 has no Content-Length, and that of a 304 would be the length of what is not sent.
+        Ending::Length(_) if matches!(status, 204 | 304) => {}
         Ending::Length(length) => line("Content-Length", &length.to_string()),
         Ending::Chunked => line("Transfer-Encoding", "chunked"),
         Ending::Close => {}
@@ -129,6 +129,7 @@ fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",
         204 => "No Content",
+        304 => "Not Modified",
         400 => "Bad Request",
         401 => "Unauthorized",
         403 => "Forbidden",

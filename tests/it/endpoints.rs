@@ -150,7 +150,8 @@ fn head_is_get_without_the_body() {
 fn unknown_paths_are_404_and_wrong_methods_405_with_those_that_are_allowed() {
     let (simulator, proxy) = started();
     for path in [
-        "/",
+        "//",
+        "/dashboard",
         "/v1",
         "/v2/models",
         "/v1/health",

@@ -12,6 +12,7 @@
 mod chat;
 mod chat_fields;
 mod cohere;
+mod dashboard;
 mod endpoints;
 mod faults;
 mod fleet;

@@ -331,7 +331,7 @@ fn methods() -> Vec<Row> {
 
 fn targets() -> Vec<Row> {
     let unknown = [
-        "/",
+        "//",
         "/v1",
         "/v1/",
         "/v1/../health",
