@@ -73,6 +73,7 @@ use log::LevelFilter;
 
 use crate::cli::Cli;
 use crate::config::Mode;
+use crate::logger::Logger;
 use crate::server::{Place, Server, Source};
 
 /// Exit code for a start or a check that failed: a bad configuration, a key that does not load, a port in use, an account that is
@@ -91,7 +92,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
         }
     };
     // Of a check its answer is the output, and what the log could say is in it.
-    logger::start(if cli.check {
+    let logger = Logger::start(if cli.check {
         LevelFilter::Error
     } else {
         LevelFilter::Info
@@ -100,7 +101,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     let result = if cli.check {
         check(&cli)
     } else {
-        start(cli, started).map(|()| true)
+        start(cli, logger, started).map(|()| true)
     };
     match result {
         Ok(true) => 0,
@@ -132,29 +133,39 @@ fn source(cli: &Cli) -> Source {
     }
 }
 
-fn start(cli: Cli, started: Instant) -> Result<(), Vec<String>> {
+fn start(cli: Cli, logger: Logger, started: Instant) -> Result<(), Vec<String>> {
     let passed = systemd::passed_socket().map_err(|problem| vec![problem])?;
     if cli.demo {
-        run_demo(cli, passed, started)
+        run_demo(cli, passed, logger, started)
     } else {
-        serve(cli, passed, started)
+        serve(cli, passed, logger, started)
     }
 }
 
-fn serve(cli: Cli, passed: Option<TcpListener>, started: Instant) -> Result<(), Vec<String>> {
+fn serve(
+    cli: Cli,
+    passed: Option<TcpListener>,
+    logger: Logger,
+    started: Instant,
+) -> Result<(), Vec<String>> {
     let source = source(&cli);
     let place = Place {
         host: cli.host,
         port: cli.port,
         passed,
     };
-    Server::start(source, place, started)?
+    Server::start(source, place, logger, started)?
         .run()
         .map_err(|error| vec![error.to_string()])
 }
 
 /// The same program in front of a simulated OCI that it starts itself.
-fn run_demo(cli: Cli, passed: Option<TcpListener>, started: Instant) -> Result<(), Vec<String>> {
+fn run_demo(
+    cli: Cli,
+    passed: Option<TcpListener>,
+    logger: Logger,
+    started: Instant,
+) -> Result<(), Vec<String>> {
     let demo =
         demo::prepare().map_err(|error| vec![format!("the demo cannot be prepared: {error}")])?;
     let source = Source {
@@ -166,7 +177,7 @@ fn run_demo(cli: Cli, passed: Option<TcpListener>, started: Instant) -> Result<(
         port: cli.port,
         passed,
     };
-    let server = Server::start(source, place, started)?;
+    let server = Server::start(source, place, logger, started)?;
     print(&demo.banner(&format!("http://localhost:{}", server.port())));
     server.run().map_err(|error| vec![error.to_string()])
 }

@@ -196,7 +196,21 @@ fn notes_of_files(path: &Path, inspected: &Inspected) -> Vec<Note> {
     let files = inspected.settings.secret_files(path, !inspected.lacks_key);
     let complaints = modes::complaints(&files).into_iter();
     let of_file = inspected.warnings.iter().map(ToString::to_string);
-    of_file.chain(complaints).map(warning).collect()
+    let log = inspected.settings.log.file.as_ref();
+    let log = log.and_then(|file| without_directory(&file.path));
+    of_file.chain(complaints).chain(log).map(warning).collect()
+}
+
+/// What there is to say about a log file that has no place to be.
+fn without_directory(log_file: &Path) -> Option<String> {
+    let directory = log_file.parent()?;
+    if directory.as_os_str().is_empty() || directory.is_dir() {
+        return None;
+    }
+    let directory = modes::quoted(&directory.display().to_string());
+    Some(format!(
+        "log_file: there is no directory {directory}, and until there is the log goes to stderr: mkdir -p {directory}"
+    ))
 }
 
 /// One note: it is one clock, whatever the number of accounts.

@@ -15,6 +15,7 @@ use crate::config::{self, ApiKeyOrigin, Loaded, Mode, Settings};
 use crate::dispatch::{Account, Dispatch, Lasting};
 use crate::http::{Desk, LAST_CALL_TIMEOUT, ListenSettings, Listener};
 use crate::life::{self, Signal, Signals};
+use crate::logger::Logger;
 use crate::modes;
 use crate::oci::Client;
 use crate::systemd::{Manager, State};
@@ -52,6 +53,7 @@ pub(crate) struct Server {
     workers: Arc<Workers<Task>>,
     signals: Signals,
     manager: Manager,
+    logger: Logger,
     /// What a reload cannot change.
     fixed: Fixed,
     /// A clients' key that was made for this run because the file cannot be written.
@@ -78,9 +80,11 @@ impl Server {
     pub(crate) fn start(
         source: Source,
         place: Place,
+        logger: Logger,
         started: Instant,
     ) -> Result<Self, Vec<String>> {
         let loaded = config::load(&source.path, source.mode).map_err(lines)?;
+        logger.apply(&loaded.settings.log);
         report(&loaded, &source);
         let made_key = match loaded.api_key {
             ApiKeyOrigin::NotWritable { key, .. } => Some(key),
@@ -125,6 +129,7 @@ impl Server {
             workers,
             signals,
             manager: Manager::from_env(),
+            logger,
             fixed,
             made_key,
         };
@@ -167,7 +172,7 @@ impl Server {
     pub(crate) fn run(mut self) -> io::Result<()> {
         while self.signals.next() == Signal::Reload {
             self.manager.tell(&State::Reloading);
-            let more = if reload(&self.source, self.made_key.as_ref(), &self.api, &self.fixed) {
+            let more = if self.reload() {
                 ""
             } else {
                 "; the last reload failed: see the log"
@@ -199,6 +204,49 @@ impl Server {
         self.listener.stop();
         log::info!("Stopped");
         Ok(())
+    }
+
+    /// All of the new file, or nothing of it. `false`: nothing.
+    fn reload(&self) -> bool {
+        let (source, fixed) = (&self.source, &self.fixed);
+        // Whatever the file says: who moves logs away asks for it like this.
+        self.logger.reopen();
+        let result = config::reload(&source.path, source.mode, self.made_key.as_ref())
+            .map_err(lines)
+            .and_then(|loaded| {
+                report(&loaded, source);
+                for key in fixed.differences(&loaded.settings) {
+                    log::warn!(
+                        "warning: {key} changed in {}: it needs a restart",
+                        source.path.display()
+                    );
+                }
+                let interval = loaded.settings.fleet.health_check_interval;
+                let log = loaded.settings.log.clone();
+                let live = open(loaded.settings, source, &fixed.lasting)?;
+                Ok((live, interval, log))
+            });
+        match result {
+            Ok((live, interval, log)) => {
+                self.api.replace(live);
+                // Taken by the health checks when their round has ended, which nobody waits for here: the latest one counts.
+                let _ = fixed.reloads.try_recv();
+                let _ = fixed.reloaded.try_send(interval);
+                self.logger.apply(&log);
+                log::info!("Reloaded {}", source.path.display());
+                true
+            }
+            Err(problems) => {
+                for problem in problems {
+                    log::error!("error: {problem}");
+                }
+                log::error!(
+                    "error: {} was not reloaded; everything goes on as before",
+                    source.path.display()
+                );
+                false
+            }
+        }
     }
 
     fn start_control_threads(&self) -> io::Result<()> {
@@ -312,49 +360,6 @@ fn announce(settings: &Settings, mode: Mode) {
                     account.seat.max_concurrency
                 );
             }
-        }
-    }
-}
-
-/// All of the new file, or nothing of it. `false`: nothing.
-fn reload(
-    source: &Source,
-    made_key: Option<&crate::names::Secret>,
-    api: &Api,
-    fixed: &Fixed,
-) -> bool {
-    let result = config::reload(&source.path, source.mode, made_key)
-        .map_err(lines)
-        .and_then(|loaded| {
-            report(&loaded, source);
-            for key in fixed.differences(&loaded.settings) {
-                log::warn!(
-                    "warning: {key} changed in {}: it needs a restart",
-                    source.path.display()
-                );
-            }
-            let interval = loaded.settings.fleet.health_check_interval;
-            let live = open(loaded.settings, source, &fixed.lasting)?;
-            Ok((live, interval))
-        });
-    match result {
-        Ok((live, interval)) => {
-            api.replace(live);
-            // Taken by the health checks when their round has ended, which nobody waits for here: the latest one counts.
-            let _ = fixed.reloads.try_recv();
-            let _ = fixed.reloaded.try_send(interval);
-            log::info!("Reloaded {}", source.path.display());
-            true
-        }
-        Err(problems) => {
-            for problem in problems {
-                log::error!("error: {problem}");
-            }
-            log::error!(
-                "error: {} was not reloaded; everything goes on as before",
-                source.path.display()
-            );
-            false
         }
     }
 }

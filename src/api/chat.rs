@@ -1,6 +1,7 @@
 //! `POST /v1/chat/completions`: a worker parses, translates, dispatches, and writes the request's one log line.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
@@ -11,7 +12,7 @@ use crate::dispatch::{CLIENT_LEFT, Job, problem};
 use crate::http::body::{Body, OverBudget, Share};
 use crate::http::exchange::Exchange;
 use crate::json;
-use crate::names::{ModelName, RequestId};
+use crate::names::{AccountId, ModelName, RequestId};
 use crate::openai::chat::ChatRequest;
 use crate::openai::error::ApiError;
 use crate::stats::Served;
@@ -50,16 +51,23 @@ pub(crate) fn answer(live: &Live, exchange: Exchange) {
             let (model, is_stream) = (job.model.clone(), job.wants_stream);
             let outcome = live.dispatch.serve(job, exchange);
             let now = Instant::now();
-            let duration = now.saturating_duration_since(arrived);
-            record(live, &id, &model, is_stream, &outcome, now, duration);
-            let mode = if is_stream { "stream" } else { "whole" };
-            log_line(&id, &format!("{peer} {model} {mode}"), &outcome, duration);
+            let total = now.saturating_duration_since(arrived);
+            record(live, &id, &model, is_stream, &outcome, now, total);
+            let asked = Asked {
+                id: &id,
+                peer,
+                model: model.as_str(),
+                mode: if is_stream { "stream" } else { "whole" },
+            };
+            log_line(&asked, &outcome, total);
         }
         Err(Refused { model, error }) => {
+            let took = started.elapsed().as_millis();
             log::info!(
-                "{id} {peer} chat answered {} in {} ms: {}",
+                msg = "request refused", request_id:% = id, client:% = peer, path = exchange.head().path.as_str(),
+                status = error.status, total_ms = took, error = error.message.as_str();
+                "{id} {peer} chat answered {} in {took} ms: {}",
                 error.status,
-                started.elapsed().as_millis(),
                 error.message
             );
             exchange.respond_error(&error);
@@ -210,28 +218,47 @@ fn reply_meta(id: &RequestId, request: &ChatRequest, dialect: Dialect) -> ReplyM
     }
 }
 
-fn log_line(id: &RequestId, what: &str, outcome: &Outcome, duration: Duration) {
-    let account = outcome
-        .account
-        .as_ref()
-        .map_or("-", |account| account.as_str());
-    let first = outcome
-        .first_byte
-        .map_or_else(|| "-".to_owned(), |first| first.as_millis().to_string());
+/// Of a request, what its line begins with.
+struct Asked<'a> {
+    id: &'a RequestId,
+    peer: SocketAddr,
+    model: &'a str,
+    /// `stream` or `whole`.
+    mode: &'static str,
+}
+
+/// The line of a finished request: as text, and its fields for a log of objects.
+fn log_line(asked: &Asked<'_>, outcome: &Outcome, total: Duration) {
+    let Asked {
+        id,
+        peer,
+        model,
+        mode,
+    } = asked;
+    let account = outcome.account.as_ref().map(AccountId::as_str);
+    let wait = outcome.waited.as_millis();
+    let first = outcome.first_byte.map(|first| first.as_millis());
+    let total = total.as_millis();
+    let (prompt, completion) = outcome.tokens.unzip();
+    let trouble = match (&outcome.problem, outcome.status) {
+        (Some(problem), _) => Some(problem.message.as_str()),
+        (None, CLIENT_LEFT) => Some("the client left"),
+        (None, _) => None,
+    };
+    let shown_first = first.map_or_else(|| "-".to_owned(), |first| first.to_string());
     let tokens = outcome.tokens.map_or_else(
         || "-".to_owned(),
         |(prompt, completion)| format!("{prompt}+{completion}"),
     );
-    let trouble = match (&outcome.problem, outcome.status) {
-        (Some(problem), _) => format!(": {}", problem.message),
-        (None, CLIENT_LEFT) => ": the client left".to_owned(),
-        (None, _) => String::new(),
-    };
+    let (colon, shown_trouble) = trouble.map_or(("", ""), |trouble| (": ", trouble));
     log::info!(
-        "{id} {what} account={account} attempts={} status={} wait={}ms first={first}ms total={}ms tokens={tokens}{trouble}",
+        msg = "request", request_id:% = id, client:% = peer, model, kind = mode, account, attempts = outcome.attempts,
+        status = outcome.status, wait_ms = wait, first_ms = first, total_ms = total, prompt_tokens = prompt,
+        completion_tokens = completion, error = trouble;
+        "{id} {peer} {model} {mode} account={} attempts={} status={} wait={wait}ms first={shown_first}ms total={total}ms \
+         tokens={tokens}{colon}{shown_trouble}",
+        account.unwrap_or("-"),
         outcome.attempts,
         outcome.status,
-        outcome.waited.as_millis(),
-        duration.as_millis(),
     );
 }

@@ -205,10 +205,12 @@ fn refuse(live: &Live, task: Task, waiting: usize) {
     let error = ApiError::queue_full(queue.retry_after(waiting, now));
     queue.rejected();
     note_shed(live, task.exchange.request_id(), &error, waiting, now);
+    let (id, head) = (task.exchange.request_id(), task.exchange.head());
     log::info!(
-        "{} {} refused: {}",
-        task.exchange.request_id(),
-        task.exchange.head().peer,
+        msg = "request refused", request_id:% = id, client:% = head.peer, path = head.path.as_str(), status = error.status,
+        error = error.message.as_str();
+        "{id} {} refused: {}",
+        head.peer,
         error.message
     );
     answer_now(task.exchange, &Reply::error(&error));

@@ -45,6 +45,11 @@ const GLOBAL: &[&str] = &[
     "max_connections",
     "max_body_memory",
     "drain_delay",
+    "log_level",
+    "log_format",
+    "log_file",
+    "log_file_max_size",
+    "log_file_keep",
 ];
 const BREAKER: &[&str] = &[
     "max_failures",

@@ -9,6 +9,7 @@ mod file;
 #[cfg(test)]
 mod fuzz;
 mod known;
+mod logs;
 mod multi;
 mod shared;
 mod single;
@@ -30,6 +31,7 @@ use crate::accounts::{FleetSettings, SeatSettings};
 use crate::api::ApiSettings;
 use crate::dispatch::DispatchSettings;
 use crate::http::ListenSettings;
+use crate::logger::LogSettings;
 use crate::names::Secret;
 use crate::oci::{ClientSettings, UpstreamSettings};
 use crate::translate::Rules;
@@ -65,6 +67,7 @@ pub(crate) struct Settings {
     pub(crate) dispatch: DispatchSettings,
     pub(crate) fleet: FleetSettings,
     pub(crate) client: ClientSettings,
+    pub(crate) log: LogSettings,
     /// The enabled ones, in the order of the file; never empty.
     pub(crate) accounts: Vec<AccountSettings>,
 }
@@ -223,6 +226,7 @@ fn interpret(
     let rules = common.rules(&mut report);
     let fleet = common.fleet(&mut report);
     let keys = common.keys(&mut report);
+    let log = logs::settings(&common.global, paths, &mut report);
     let mut disabled = Vec::new();
     let accounts = match mode {
         Mode::Single => single::accounts(&file, &global, paths, &mut report),
@@ -248,6 +252,7 @@ fn interpret(
         dispatch: global.dispatch,
         fleet,
         client: global.client,
+        log,
         accounts,
     };
     Ok(Interpreted {

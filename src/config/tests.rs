@@ -11,6 +11,7 @@
 
 mod accounts;
 mod key;
+mod logs;
 mod samples;
 mod values;
 
@@ -103,6 +104,7 @@ pub(super) fn common(settings: &Settings) -> String {
         dispatch,
         fleet,
         client,
+        log,
         ..
     } = settings;
     let http = format!(
@@ -126,8 +128,8 @@ pub(super) fn common(settings: &Settings) -> String {
     );
     let pool = format!("{} {}", workers.workers, workers.queue_size);
     format!(
-        "{http} | {pool} | {} {} | {calls} | {fleet:?}",
-        rules.default_max_tokens, rules.force_non_stream
+        "{http} | {pool} | {} {} | {calls} | {fleet:?} | {:?} {:?}",
+        rules.default_max_tokens, rules.force_non_stream, log.format, log.file
     )
 }
 

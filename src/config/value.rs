@@ -153,6 +153,11 @@ pub(super) fn key_file(text: &str, base: &Path, home: Option<&Path>) -> Parsed<P
     if text.contains("your_private_key") {
         return still_placeholder("the path of your private key, a PEM file");
     }
+    path(text, base, home)
+}
+
+/// See [`key_file`].
+pub(super) fn path(text: &str, base: &Path, home: Option<&Path>) -> Parsed<PathBuf> {
     let Some(below) = text.strip_prefix('~') else {
         // Without the `.` of `./key.pem`, which would stand in the middle of the path in messages.
         return Ok(base.join(text).components().collect());

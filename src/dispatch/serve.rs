@@ -196,10 +196,10 @@ fn note(exchange: &Exchange, outcome: &Outcome, next: Next, error: &OciError) {
         Next::Anywhere => "tried again",
         Next::Elsewhere | Next::Answer => "tried with another account",
     };
+    let (id, attempt) = (exchange.request_id(), outcome.attempts);
     log::info!(
-        "{} attempt {} at {account} failed, {what} if possible: {error}",
-        exchange.request_id(),
-        outcome.attempts,
+        msg = "attempt failed", request_id:% = id, account, attempts = attempt, next = what, error:%;
+        "{id} attempt {attempt} at {account} failed, {what} if possible: {error}",
     );
 }
 

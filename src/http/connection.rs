@@ -114,7 +114,12 @@ pub(crate) fn serve(gate: &Arc<Gate>, stream: &Arc<TcpStream>, peer: SocketAddr,
             Ok(whole) => whole,
             Err(Stop::Left) => return,
             Err(Stop::Refuse(error)) => {
-                log::info!("{peer} refused with {}: {}", error.status, error.message);
+                log::info!(
+                    msg = "connection refused", client:% = peer, status = error.status, error = error.message.as_str();
+                    "{peer} refused with {}: {}",
+                    error.status,
+                    error.message
+                );
                 client.refuse(None, &gate::new_request_id(), &error);
                 break;
             }
@@ -147,6 +152,8 @@ fn serve_request(
         Err(Stop::Left) => return Next::Close,
         Err(Stop::Refuse(error)) => {
             log::info!(
+                msg = "request refused", request_id:%, client:% = head.peer, method = head.method.as_str(),
+                path = head.path.as_str(), status = error.status, error = error.message.as_str();
                 "{request_id} {} {} {} refused with {}: {}",
                 head.peer,
                 head.method,

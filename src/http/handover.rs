@@ -73,14 +73,16 @@ pub(crate) fn answer(gate: &Arc<Gate>, client: &mut Client<'_>, ticket: &Arc<Tic
         Ended::Whole if ticket.is_last_call() && ticket.keeps_alive() => Next::LastCall,
         Ended::Whole => Next::keep_if(ticket.keeps_alive()),
         Ended::Answer(error) => {
+            let (id, head) = (&ticket.request_id, &ticket.head);
+            let total = ticket.age(Instant::now()).as_millis();
             log::info!(
-                "{} {} {} {} answered {} after {} ms: {}",
-                ticket.request_id,
-                ticket.head.peer,
-                ticket.head.method,
-                ticket.head.path,
+                msg = "request refused", request_id:% = id, client:% = head.peer, method = head.method.as_str(),
+                path = head.path.as_str(), status = error.status, total_ms = total, error = error.message.as_str();
+                "{id} {} {} {} answered {} after {total} ms: {}",
+                head.peer,
+                head.method,
+                head.path,
                 error.status,
-                ticket.age(Instant::now()).as_millis(),
                 error.message
             );
             let keep = ticket.keeps_alive();
@@ -204,12 +206,14 @@ fn patience(gate: &Gate, ticket: &Ticket, handed_over: Instant, now: Instant) ->
 /// A client that has left is told of by who answers it; that it was there and did not read, nobody else knows.
 fn tell_of_slow_reader(ticket: &Ticket, error: &io::Error) {
     if is_timeout(error) {
+        let (id, head) = (&ticket.request_id, &ticket.head);
         log::info!(
-            "{} {} {} {} cut off: {error}",
-            ticket.request_id,
-            ticket.head.peer,
-            ticket.head.method,
-            ticket.head.path
+            msg = "cut off", request_id:% = id, client:% = head.peer, method = head.method.as_str(), path = head.path.as_str(),
+            error:%;
+            "{id} {} {} {} cut off: {error}",
+            head.peer,
+            head.method,
+            head.path
         );
     }
 }

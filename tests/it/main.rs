@@ -28,6 +28,7 @@ mod idle;
 #[cfg(unix)]
 mod kill;
 mod life;
+mod logs;
 mod matrix;
 mod param_repair;
 mod prometheus;

@@ -65,7 +65,7 @@ fn every_value_of_global_arrives() {
     assert_eq!(
         common(&settings),
         "0.0.0.0:8080 12 1048576 2097152 9s 5s | 7 8 | 13 true | 500ms 11s 9s 0 60s 7 | FleetSettings { strategy: LeastConnections, \
-         health_check_interval: None, breaker: BreakerSettings { max_failures: 14, reset_timeout: 15s, failure_rate: 1.0, min_requests: 16 } }"
+         health_check_interval: None, breaker: BreakerSettings { max_failures: 14, reset_timeout: 15s, failure_rate: 1.0, min_requests: 16 } } | Text None"
     );
     assert_eq!(
         settings
