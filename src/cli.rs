@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use argh::FromArgs;
 
 use crate::http::{DEFAULT_HOST, DEFAULT_PORT};
+use crate::init::Given;
 
 const DEFAULT_CONFIG: &str = "config.conf";
 const DEFAULT_MULTI_CONFIG: &str = "multi_config.conf";
@@ -18,8 +19,20 @@ const PROGRAM: &str = "ociai-proxy";
 /// A wrong command line, as most Unix programs have it.
 const USAGE_ERROR: u8 = 2;
 /// Flags that the next argument belongs to, unless a value follows after `=`.
-const WITH_VALUE: [&str; 3] = ["config", "host", "port"];
-const SWITCHES: [&str; 4] = ["check", "demo", "multi-account", "version"];
+const WITH_VALUE: [&str; 11] = [
+    "compartment",
+    "config",
+    "fingerprint",
+    "host",
+    "key-file",
+    "models",
+    "port",
+    "profile",
+    "region",
+    "tenancy",
+    "user",
+];
+const SWITCHES: [&str; 5] = ["check", "demo", "init", "multi-account", "version"];
 
 /// What the user asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +46,8 @@ pub(crate) struct Cli {
     pub(crate) multi_account: bool,
     pub(crate) demo: bool,
     pub(crate) check: bool,
+    /// `-init`, and the values that come with it.
+    pub(crate) init: Option<Given>,
 }
 
 /// The program ends here: `code` for the shell, and what to print first. Both texts are empty or end with a line break.
@@ -72,6 +87,42 @@ struct Flags {
     #[argh(switch)]
     check: bool,
 
+    /// write a configuration file, ask for what is missing, and end
+    #[argh(switch)]
+    init: bool,
+
+    /// with -init: OCID of the user
+    #[argh(option, arg_name = "OCID", from_str_fn(non_empty))]
+    user: Option<String>,
+
+    /// with -init: OCID of the tenancy
+    #[argh(option, arg_name = "OCID", from_str_fn(non_empty))]
+    tenancy: Option<String>,
+
+    /// with -init: the API key's, as the console shows it
+    #[argh(option, arg_name = "HEX", from_str_fn(non_empty))]
+    fingerprint: Option<String>,
+
+    /// with -init: the private key, a PEM file
+    #[argh(option, arg_name = "FILE", from_str_fn(non_empty))]
+    key_file: Option<String>,
+
+    /// with -init: such as us-chicago-1
+    #[argh(option, arg_name = "NAME", from_str_fn(non_empty))]
+    region: Option<String>,
+
+    /// with -init: OCID of the compartment, if not the tenancy
+    #[argh(option, arg_name = "OCID", from_str_fn(non_empty))]
+    compartment: Option<String>,
+
+    /// with -init: such as grok-4=xai.grok-4,other=id
+    #[argh(option, arg_name = "LIST", from_str_fn(non_empty))]
+    models: Option<String>,
+
+    /// with -init: which profile of ~/.oci/config
+    #[argh(option, arg_name = "NAME", from_str_fn(non_empty))]
+    profile: Option<String>,
+
     /// print the version
     #[argh(switch)]
     version: bool,
@@ -101,6 +152,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, Exi
             "-demo makes accounts of its own, which need no -check: leave one of the two out",
         ));
     }
+    let init = init(&flags)?;
     Ok(Cli {
         host: flags.host.unwrap_or_else(|| DEFAULT_HOST.to_owned()),
         port: flags.port.unwrap_or(DEFAULT_PORT),
@@ -108,7 +160,35 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, Exi
         multi_account: flags.multi_account,
         demo: flags.demo,
         check: flags.check,
+        init,
     })
+}
+
+/// `-init` and what belongs to it.
+fn init(flags: &Flags) -> Result<Option<Given>, Exit> {
+    let given = Given {
+        user: flags.user.clone(),
+        tenancy: flags.tenancy.clone(),
+        fingerprint: flags.fingerprint.clone(),
+        key_file: flags.key_file.clone(),
+        region: flags.region.clone(),
+        compartment: flags.compartment.clone(),
+        models: flags.models.clone(),
+        profile: flags.profile.clone(),
+    };
+    match (flags.init, flags.demo, flags.check) {
+        (false, _, _) if given == Given::default() => Ok(None),
+        (false, _, _) => Err(usage_error(
+            "the values of an account go into the configuration file: without -init leave those flags out",
+        )),
+        (true, false, false) => Ok(Some(given)),
+        (true, true, _) => Err(usage_error(
+            "-demo needs no configuration of yours: leave -demo or -init out",
+        )),
+        (true, false, true) => Err(usage_error(
+            "-check is for a file that is there: leave it out, and use it after -init",
+        )),
+    }
 }
 
 impl Cli {

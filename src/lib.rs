@@ -27,10 +27,10 @@
 //! freed whatever happens to its worker; one lock, never held across I/O, decides who is next; every wait, buffer, queue and
 //! thread has a bound with a name; a secret is never shown.
 //!
-//! Map: `cli` argv, `config` the file, `modes` who may read it, `self_check` what `-check` does, `logger` the log, `life` signals
-//! and limits, `names` the newtypes, `crypto` ring or AWS-LC, `json` a forgiving reader, `cores` turns for heavy work, `recent`
-//! percentiles, `systemd` what a service manager gives and
-//! hears, `accounts` the fleet: who can serve what, `watch` the health checks' thread, `stats` the figures, `openai` what
+//! Map: `cli` argv, `config` the file, `modes` who may read it, `self_check` what `-check` does, `init` what `-init` does, `logger`
+//! the log, `life` signals and limits, `names` the newtypes, `crypto` ring or AWS-LC, `json` a forgiving reader, `cores` turns for
+//! heavy work, `recent` percentiles, `systemd` what a service manager gives and hears, `accounts` the fleet: who can serve what,
+//! `watch` the health checks' thread, `stats` the figures, `openai` what
 //! clients speak, `simulator` a fake OCI for `-demo` and the tests, `demo` the demo, `server` the wiring.
 
 mod accounts;
@@ -44,6 +44,7 @@ mod dispatch;
 #[cfg(test)]
 mod fuzz;
 mod http;
+mod init;
 mod json;
 mod life;
 mod logger;
@@ -73,6 +74,7 @@ use log::LevelFilter;
 
 use crate::cli::Cli;
 use crate::config::Mode;
+use crate::init::Given;
 use crate::logger::Logger;
 use crate::server::{Place, Server, Source};
 
@@ -98,7 +100,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
         LevelFilter::Info
     });
     life::raise_file_limit();
-    let result = if cli.check {
+    let result = if let Some(given) = &cli.init {
+        init(&cli, given).map(|()| true)
+    } else if cli.check {
         check(&cli)
     } else {
         start(cli, logger, started).map(|()| true)
@@ -120,6 +124,14 @@ fn check(cli: &Cli) -> Result<bool, Vec<String>> {
     let report = self_check::run(&source(cli))?;
     print(&report.to_string());
     Ok(report.is_good())
+}
+
+/// `-init`: a new configuration file.
+fn init(cli: &Cli, given: &Given) -> Result<(), Vec<String>> {
+    let source = source(cli);
+    let written = init::run(given, &source.path, source.mode)?;
+    print(&written);
+    Ok(())
 }
 
 fn source(cli: &Cli) -> Source {

@@ -23,6 +23,7 @@ fn defaults() -> Cli {
         multi_account: false,
         demo: false,
         check: false,
+        init: None,
     }
 }
 
@@ -72,6 +73,25 @@ fn flags_have_one_dash_or_two_and_values_a_space_or_an_equals_sign() {
         cli.check = true;
         cli.config = Some("c".into());
     });
+    check(&["-init"], |cli| cli.init = Some(Given::default()));
+    check(
+        &[
+            "--init",
+            "-key-file=k.pem",
+            "--models",
+            "-x=y",
+            "-profile",
+            "P",
+        ],
+        |cli| {
+            cli.init = Some(Given {
+                key_file: Some("k.pem".to_owned()),
+                models: Some("-x=y".to_owned()),
+                profile: Some("P".to_owned()),
+                ..Given::default()
+            });
+        },
+    );
     check(&["-multi-account=true", "-demo=false"], |cli| {
         cli.multi_account = true
     });
@@ -112,6 +132,18 @@ fn a_wrong_command_line_is_explained_with_the_usage() {
     refused(
         &["-demo", "-check"],
         "-demo makes accounts of its own, which need no -check: leave one of the two out",
+    );
+    refused(
+        &["-init", "-demo"],
+        "-demo needs no configuration of yours: leave -demo or -init out",
+    );
+    refused(
+        &["-init", "-check"],
+        "-check is for a file that is there: leave it out, and use it after -init",
+    );
+    refused(
+        &["-user", "ocid1.user.oc1..u"],
+        "the values of an account go into the configuration file: without -init leave those flags out",
     );
     refused(&["stray"], "Unrecognized argument: stray");
     refused(&["-"], "Unrecognized argument: -");
@@ -156,6 +188,10 @@ fn help_and_version_go_to_stdout() {
             "-host",
             "-demo",
             "-check",
+            "-init",
+            "-user",
+            "-key-file",
+            "-models",
             "-version",
             "-h",
         ] {

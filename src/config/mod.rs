@@ -11,6 +11,8 @@ mod fuzz;
 mod known;
 mod logs;
 mod multi;
+mod new_file;
+mod profiles;
 mod shared;
 mod single;
 mod value;
@@ -26,6 +28,8 @@ use write_back::Slot;
 use zeroize::Zeroizing;
 
 pub(crate) use error::{ConfigError, Warning};
+pub(crate) use new_file::{Item, NewFile, accept, models};
+pub(crate) use profiles::{DEFAULT_PROFILE, Profiles};
 
 use crate::accounts::{FleetSettings, SeatSettings};
 use crate::api::ApiSettings;
@@ -181,6 +185,30 @@ pub(crate) fn inspect(path: &Path, mode: Mode) -> Result<Inspected, Vec<ConfigEr
     })
 }
 
+/// Writes a new file, with a clients' key that is made for it. The program's own reader has seen it before.
+///
+/// # Errors
+/// Every problem, one line each; then nothing was written. What exists is never overwritten.
+pub(crate) fn create(path: &Path, mode: Mode, new: &NewFile) -> Result<(), Vec<String>> {
+    new.check(mode, path)?;
+    let key = write_back::new_key().map_err(|why| vec![why])?;
+    let text = new.text(mode, &key);
+    write_back::create(path, text.as_bytes()).map_err(|error| {
+        vec![match error.kind() {
+            ErrorKind::AlreadyExists => exists(path),
+            _ => format!("{}: cannot be written: {error}", path.display()),
+        }]
+    })
+}
+
+/// What to say about a file that would be overwritten.
+pub(crate) fn exists(path: &Path) -> String {
+    format!(
+        "{}: exists already and is left alone: move it away, or name another file with -config FILE",
+        path.display()
+    )
+}
+
 /// `interpret`, with paths as they are in this process.
 fn understand(bytes: &[u8], path: &Path, mode: Mode) -> Result<Interpreted, Vec<ConfigError>> {
     let home = home();
@@ -290,7 +318,8 @@ fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
     }
 }
 
-fn home() -> Option<PathBuf> {
+/// The user's home directory, if the environment says.
+pub(crate) fn home() -> Option<PathBuf> {
     let variable = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
     std::env::var_os(variable)
         .filter(|home| !home.is_empty())

@@ -153,11 +153,7 @@ fn is_full(error: &io::Error) -> bool {
 
 /// Writes beside the target and renames: a crash leaves the old text or the new one, never half of it.
 fn replace(target: &Path, beside: &Path, text: &[u8]) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, MODE);
-    let mut file = options.open(beside)?;
+    let mut file = private_file(beside)?;
     // Before the key is in it; and whoever may not give the file to its owner must overwrite it instead.
     keep_owner(&file, target)?;
     file.write_all(text)?;
@@ -169,6 +165,39 @@ fn replace(target: &Path, beside: &Path, text: &[u8]) -> io::Result<()> {
         let _ = fs::File::open(directory).and_then(|directory| directory.sync_all());
     }
     Ok(())
+}
+
+/// Writes a file that is not there yet: whole, or not at all. Only its owner may read it.
+///
+/// # Errors
+/// `AlreadyExists`: something has that name, be it a link to nothing; it is left alone. Others: what the system says.
+pub(super) fn create(path: &Path, text: &[u8]) -> io::Result<()> {
+    let beside = temporary_beside(path).map_err(io::Error::other)?;
+    let written = fill(&beside, text).and_then(|()| match fs::hard_link(&beside, path) {
+        // Some file systems have no links. Then a crash may leave half a file, and still nothing is overwritten.
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => fill(path, text),
+        result => result,
+    });
+    let _ = fs::remove_file(&beside);
+    written
+}
+
+/// A new file with this text. One that could not be filled does not stay.
+fn fill(path: &Path, text: &[u8]) -> io::Result<()> {
+    let mut file = private_file(path)?;
+    let filled = file.write_all(text).and_then(|()| file.sync_all());
+    if filled.is_err() {
+        let _ = fs::remove_file(path);
+    }
+    filled
+}
+
+fn private_file(path: &Path) -> io::Result<fs::File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, MODE);
+    options.open(path)
 }
 
 /// Writes over the target's text: for a bind-mounted file, or a directory that is not ours to write.

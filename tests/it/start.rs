@@ -3,6 +3,7 @@
 mod check;
 mod clock;
 mod demo;
+mod init;
 mod keys;
 mod modes;
 
