@@ -1,5 +1,5 @@
-//! One client connection from accept to close: head, guard, body, hand-over to tiny_http, the answer copied back, and
-//! the next request. Every wait has a limit, and nobody behind the gate ever waits for a client's bytes.
+//! One client connection from accept to close: head, guard, body, hand-over to tiny_http, the wait for the answer, and the
+//! next request. Every wait has a limit, and nobody behind the gate ever waits for a client's bytes.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};

@@ -223,6 +223,10 @@ fn cut(ticket: &Ticket) -> Ended {
     match (ticket.is_committed(), ticket.is_received()) {
         (true, _) => Ended::Close,
         (false, false) => Ended::Again,
-        (false, true) => Ended::Answer(ApiError::internal()),
+        (false, true) => {
+            // Should its worker still live, it writes no more.
+            ticket.leave();
+            Ended::Answer(ApiError::internal())
+        }
     }
 }

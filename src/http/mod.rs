@@ -1,5 +1,6 @@
 //! The client edge: the only room that names tiny_http. A gate of our own faces the network (`gate`), reads whole and
-//! clean requests, and hands each to tiny_http over a private socket (`inner`); what comes out is an [`exchange::Exchange`].
+//! clean requests, and hands each to tiny_http over a private socket (`inner`); what comes out is an [`exchange::Exchange`], whose
+//! answer goes straight to the client's socket as long as that takes it (`straight`).
 //! Knows no routes, no keys, no accounts and nothing of OCI. Why it is built so: tiny_http 0.12 has no time-outs and no
 //! bounds, and aborts or leaks on hostile heads; behind the gate it never sees one.
 

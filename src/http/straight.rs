@@ -33,6 +33,10 @@ impl io::Write for Straight {
         let Some(client) = &self.client else {
             return self.inner.write(bytes);
         };
+        // The gate has ended it, and may be answering in its own name.
+        if self.ticket.is_gone() {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
         self.ticket.commit();
         match send(client, bytes) {
             Ok(count) => {
@@ -139,6 +143,21 @@ mod tests {
         assert!(!received.is_empty() && !rest.is_empty());
         assert_eq!(received.len() + rest.len(), text.len());
         assert!(received == text[..received.len()] && *rest == text[received.len()..]);
+    }
+
+    #[test]
+    fn what_the_gate_has_ended_reaches_nobody() {
+        let (mut client, socket) = pair();
+        let (ticket, inner) = (ticket(), Inner::default());
+        let mut straight =
+            Straight::new(Arc::clone(&ticket), Some(socket), Box::new(inner.clone()));
+        ticket.leave();
+        assert!(straight.write_all(b"too late").is_err());
+        assert!(!ticket.is_committed());
+        drop(straight);
+        let mut received = Vec::new();
+        client.read_to_end(&mut received).unwrap();
+        assert!(received.is_empty() && inner.0.lock().is_empty());
     }
 
     #[test]
