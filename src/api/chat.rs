@@ -135,6 +135,9 @@ fn record_refused(
     live.dispatch.figures().served(served, now);
 }
 
+/// Never inlined, as `Dispatch::serve` and what it calls for long: a worker keeps all of its stack that it ever used, and what is
+/// done one after the other needs no more of it than the deepest.
+#[inline(never)]
 fn prepare(live: &Live, exchange: &Exchange) -> Result<Job, Refused> {
     let body = exchange.take_body().ok_or_else(ApiError::internal)?;
     if body.is_empty() {

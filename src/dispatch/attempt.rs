@@ -149,6 +149,7 @@ fn upstream_headers(
 }
 
 /// A whole answer, as JSON or, for a client that asked for a stream, as one. The slot is free before the client reads it.
+#[inline(never)]
 fn answer_whole(
     job: &mut Job,
     exchange: Exchange,
@@ -230,6 +231,7 @@ enum Step {
 }
 
 impl Pump<'_> {
+    #[inline(never)]
     fn run(mut self, exchange: Exchange, accepted: impl FnOnce()) -> Result<Finished, Failed> {
         // An error event that comes first is still an attempt that failed: nothing is committed before a chunk is there.
         let first = loop {

@@ -37,6 +37,7 @@ pub(crate) struct Outcome {
 
 impl Dispatch {
     /// Answers `exchange`. Returns when the answer, whichever it is, was written.
+    #[inline(never)]
     pub(crate) fn serve(&self, mut job: Job, exchange: Exchange) -> Outcome {
         let (slots, figures) = (&self.lasting.slots, &self.lasting.figures);
         let name = job.model.clone();

@@ -38,7 +38,8 @@ const READ_BYTES: usize = 4 * 1024;
 /// How far bytes of a next request are read ahead while the answer to this one is under way.
 const MAX_READ_AHEAD: usize = 64 * 1024;
 
-/// A client's socket and what was read from it ahead of its use.
+/// A client's socket and what was read from it ahead of its use. What has a buffer on the stack is never inlined: the frame of
+/// its caller, which lasts as long as the connection, would have them all beside each other.
 pub(crate) struct Client<'a> {
     pub(crate) stream: &'a Arc<TcpStream>,
     input: Vec<u8>,
@@ -301,6 +302,7 @@ impl Client<'_> {
         came(self.read_more(deadline), "body").map(|_| ())
     }
 
+    #[inline(never)]
     fn read_more(&mut self, deadline: Instant) -> io::Result<usize> {
         let mut buffer = [0; READ_BYTES];
         let read = self.read(&mut buffer, deadline)?;
@@ -324,6 +326,7 @@ impl Client<'_> {
     }
 
     /// Looks at the client without waiting, and reads ahead what it sent. `true`: it has left.
+    #[inline(never)]
     pub(crate) fn has_left(&mut self) -> bool {
         if self.is_ahead() {
             return false;

@@ -98,6 +98,7 @@ impl Head {
 ///
 /// # Errors
 /// The refusal to answer with; the connection cannot be used any further.
+#[inline(never)]
 pub(crate) fn parse(bytes: &[u8], peer: SocketAddr) -> Result<Parsed, ApiError> {
     let mut fields = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut request = httparse::Request::new(&mut fields);

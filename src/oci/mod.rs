@@ -117,6 +117,7 @@ impl Upstream {
     /// One chat call, up to its whole answer or to the first event of its stream. The hook is asked every `call::TICK`
     /// while this waits, and as long as the stream is read. Errors: every `OciError` but `Event`; a status other than
     /// 2xx is `Status`, redirects too. The call is repeated only if an idle connection turned out to be closed.
+    #[inline(never)]
     pub(crate) fn open(
         &self,
         serving: &wire::ServingMode,
