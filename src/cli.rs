@@ -115,7 +115,7 @@ struct Flags {
     #[argh(option, arg_name = "OCID", from_str_fn(non_empty))]
     compartment: Option<String>,
 
-    /// with -init: such as grok-4=xai.grok-4,other=id
+    /// with -init: such as grok-4.3=xai.grok-4.3,other=id
     #[argh(option, arg_name = "LIST", from_str_fn(non_empty))]
     models: Option<String>,
 

@@ -123,7 +123,7 @@ pub(crate) fn models(text: &str) -> Result<Vec<(String, String)>, String> {
             .is_some_and(|entry| entry.name == name && entry.value.as_str() == id);
         if !strays.is_empty() || !is_kept {
             return Err(format!(
-                "expected a name and a model id such as grok-4=xai.grok-4, got {given:?}"
+                "expected a name and a model id such as grok-4.3=xai.grok-4.3, got {given:?}"
             ));
         }
         if models.iter().any(|(known, _)| known == name) {
@@ -132,7 +132,7 @@ pub(crate) fn models(text: &str) -> Result<Vec<(String, String)>, String> {
         models.push((name.to_owned(), id.to_owned()));
     }
     if models.is_empty() {
-        return Err("expected one or more models, such as grok-4=xai.grok-4".to_owned());
+        return Err("expected one or more models, such as grok-4.3=xai.grok-4.3".to_owned());
     }
     Ok(models)
 }

@@ -16,7 +16,7 @@ const MAX_TRIES: u32 = 10;
 /// No profile at all.
 const NO_PROFILE: &str = "-";
 /// One of each family, for who does not know which ones to take.
-const USUAL_MODELS: &str = "grok-4=xai.grok-4, llama-3.3-70b=meta.llama-3.3-70b-instruct, \
+const USUAL_MODELS: &str = "grok-4.3=xai.grok-4.3, llama-3.3-70b=meta.llama-3.3-70b-instruct, \
                             gemini-2.5-flash=google.gemini-2.5-flash, gpt-oss-120b=openai.gpt-oss-120b, \
                             command-a=cohere.command-a-03-2025";
 

@@ -112,7 +112,7 @@ fn a_file_is_made_from_flags_and_the_program_starts_with_it() {
         assert_eq!(fs::read_to_string(&path).unwrap(), text);
         let proxy = Proxy::in_dir(home, more);
         let mut client = proxy.connect();
-        client.send_request("GET", "/v1/models/grok-4", &[("x-api-key", &key)], "");
+        client.send_request("GET", "/v1/models/grok-4.3", &[("x-api-key", &key)], "");
         assert_eq!(client.response("GET").status, 200);
         let after = fs::read_to_string(proxy.dir.path().join(name)).unwrap();
         assert_eq!(after, text);
