@@ -18,6 +18,7 @@ use rustls::crypto::aws_lc_rs as of_tls;
 #[cfg(not(feature = "aws-lc"))]
 use rustls::crypto::ring as of_tls;
 
+use rand::SecureRandom as _;
 use signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 
 /// For TLS.
@@ -35,4 +36,17 @@ pub(crate) fn rsa_sha256(key: &RsaKeyPair, message: &[u8]) -> Option<Vec<u8>> {
     let random = rand::SystemRandom::new();
     let signed = key.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature);
     signed.ok().map(|()| signature)
+}
+
+/// Bytes from the system's random source; `None` if it has none, which no supported system says after its start.
+pub(crate) fn random<const N: usize>() -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    let filled = rand::SystemRandom::new().fill(&mut bytes);
+    filled.ok().map(|()| bytes)
+}
+
+/// `N` such bytes, in hex digits.
+pub(crate) fn random_hex<const N: usize>() -> Option<String> {
+    let bytes = random::<N>()?;
+    Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }

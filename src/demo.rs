@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::crypto::rand::{SecureRandom, SystemRandom};
+use crate::crypto;
 use parking_lot::Mutex;
 
 use crate::simulator::{Account, Chooser, Options, Simulator};
@@ -195,14 +195,9 @@ fn config(accounts: &[Account], endpoint: &str, api_key: &str) -> String {
     config
 }
 
-/// 16 bytes of the system's random source in 32 hex digits.
+/// 32 hex digits that nobody can guess.
 fn random_hex() -> io::Result<String> {
-    let mut bytes = [0; 16];
-    let random = SystemRandom::new();
-    random
-        .fill(&mut bytes)
-        .map_err(|_| io::Error::other("the system has no random numbers"))?;
-    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
+    crypto::random_hex::<16>().ok_or_else(|| io::Error::other("the system has no random numbers"))
 }
 
 /// A directory that only its owner can look into, removed with all its files on drop.

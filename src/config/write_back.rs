@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, Seek, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use crate::crypto::rand::{SecureRandom, SystemRandom};
+use crate::crypto;
 
 use super::Mode;
 use super::file::File;
@@ -99,13 +99,10 @@ pub(super) fn new_key() -> Result<Secret, String> {
 }
 
 fn random_hex<const BYTES: usize>() -> Result<String, String> {
-    let mut bytes = [0; BYTES];
-    let filled = SystemRandom::new().fill(&mut bytes);
-    filled.map_err(|_| {
+    crypto::random_hex::<BYTES>().ok_or_else(|| {
         "the system's random source failed, so no api_key can be made: set one in the file"
             .to_owned()
-    })?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    })
 }
 
 /// Replaces the file's text. `old` is what was read: a file that changed since is left alone. Through symbolic links; the owner

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::crypto::rand::{SecureRandom, SystemRandom};
+use crate::crypto;
 
 use crate::http::body::Budget;
 use crate::http::connection;
@@ -210,13 +210,7 @@ fn refuse_unread(stream: &TcpStream, error: &ApiError) {
     }
 }
 
-/// Bytes from the system's random source; `None` if it has none, which no supported system says after its start.
-pub(crate) fn random<const N: usize>() -> Option<[u8; N]> {
-    let mut bytes = [0; N];
-    SystemRandom::new().fill(&mut bytes).ok().map(|()| bytes)
-}
-
 /// A request id for an answer. Without a random source all ids are the same, which harms only whoever reads the log.
 pub(crate) fn new_request_id() -> RequestId {
-    RequestId::from_random(random().unwrap_or_default())
+    RequestId::from_random(crypto::random().unwrap_or_default())
 }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::crypto;
 use crate::http::connection::{Client, Next, is_timeout, retry};
-use crate::http::gate::{self, Gate};
+use crate::http::gate::Gate;
 use crate::http::inner::{self, Bound, Stream};
 use crate::http::reply::Reply;
 use crate::http::ticket::{Ticket, TicketNumber};
@@ -41,7 +42,7 @@ enum Ended {
 
 /// Gets a request answered.
 pub(crate) fn answer(gate: &Arc<Gate>, client: &mut Client<'_>, ticket: &Arc<Ticket>) -> Next {
-    let Some(number) = gate::random().map(u128::from_be_bytes).map(TicketNumber) else {
+    let Some(number) = crypto::random().map(u128::from_be_bytes).map(TicketNumber) else {
         client.refuse(
             Some(&ticket.head),
             &ticket.request_id,

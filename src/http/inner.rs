@@ -283,7 +283,7 @@ impl PrivateDir {
         let name = format!(
             "ociai-proxy-{}-{:016x}",
             std::process::id(),
-            crate::http::gate::random::<8>().map_or(0, u64::from_be_bytes)
+            crate::crypto::random::<8>().map_or(0, u64::from_be_bytes)
         );
         let path = std::env::temp_dir().join(name);
         std::fs::DirBuilder::new().mode(0o700).create(&path)?;
