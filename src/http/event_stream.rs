@@ -150,17 +150,15 @@ fn push_event(text: &mut Vec<u8>, data: &str) {
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may fail")]
-mod tests {
+pub(crate) mod tests {
     use parking_lot::Mutex;
 
     use super::*;
-    use crate::http::body::{Body, Budget};
-    use crate::http::head::{self, Parsed};
-    use crate::names::RequestId;
+    use crate::http::ticket::tests::ticket;
 
     /// What the client would have read.
     #[derive(Clone, Default)]
-    struct Wire(Arc<Mutex<Vec<u8>>>);
+    pub(crate) struct Wire(pub(crate) Arc<Mutex<Vec<u8>>>);
 
     impl io::Write for Wire {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -174,13 +172,7 @@ mod tests {
     }
 
     fn stream(chunked: bool, now: Instant) -> (EventStream, Arc<Ticket>, Wire) {
-        let peer = "127.0.0.1:9".parse().unwrap();
-        let parsed = head::parse(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", peer).unwrap();
-        let Parsed::Whole { head, .. } = parsed else {
-            unreachable!("the head is whole")
-        };
-        let body = Body::empty(&Budget::new(0));
-        let ticket = Ticket::new(head, body, RequestId::new("id"), now);
+        let ticket = ticket();
         assert!(ticket.begin());
         let wire = Wire::default();
         let writer = Box::new(wire.clone());

@@ -83,39 +83,10 @@ fn send(_: &TcpStream, _: &[u8]) -> io::Result<usize> {
 mod tests {
     use std::io::{Read as _, Write as _};
     use std::net::{Ipv4Addr, TcpListener};
-    use std::time::Instant;
-
-    use parking_lot::Mutex;
 
     use super::*;
-    use crate::http::body::{Body, Budget};
-    use crate::http::head::{self, Parsed};
-    use crate::names::RequestId;
-
-    /// What went through the inner connection.
-    #[derive(Clone, Default)]
-    struct Inner(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Inner {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    fn ticket() -> Arc<Ticket> {
-        let peer = "127.0.0.1:9".parse().unwrap();
-        let parsed = head::parse(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", peer).unwrap();
-        let Parsed::Whole { head, .. } = parsed else {
-            unreachable!("the head is whole")
-        };
-        let body = Body::empty(&Budget::new(0));
-        Ticket::new(head, body, RequestId::new("id"), Instant::now())
-    }
+    use crate::http::event_stream::tests::Wire;
+    use crate::http::ticket::tests::ticket;
 
     fn pair() -> (TcpStream, Arc<TcpStream>) {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -126,7 +97,7 @@ mod tests {
     #[test]
     fn what_a_client_takes_goes_straight_and_all_the_rest_the_other_way_in_order() {
         let (mut client, socket) = pair();
-        let (ticket, inner) = (ticket(), Inner::default());
+        let (ticket, inner) = (ticket(), Wire::default());
         let mut straight =
             Straight::new(Arc::clone(&ticket), Some(socket), Box::new(inner.clone()));
         assert!(!ticket.is_committed());
@@ -148,7 +119,7 @@ mod tests {
     #[test]
     fn what_the_gate_has_ended_reaches_nobody() {
         let (mut client, socket) = pair();
-        let (ticket, inner) = (ticket(), Inner::default());
+        let (ticket, inner) = (ticket(), Wire::default());
         let mut straight =
             Straight::new(Arc::clone(&ticket), Some(socket), Box::new(inner.clone()));
         ticket.leave();
@@ -163,7 +134,7 @@ mod tests {
     #[test]
     fn a_client_that_left_is_an_error_and_nothing_goes_the_other_way() {
         let (client, socket) = pair();
-        let inner = Inner::default();
+        let inner = Wire::default();
         let mut straight = Straight::new(ticket(), Some(socket), Box::new(inner.clone()));
         drop(client);
         // The first bytes find out.

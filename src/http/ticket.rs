@@ -228,12 +228,13 @@ impl Waiting {
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may fail")]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::http::body::Budget;
     use crate::http::head::{self, Parsed};
 
-    fn ticket() -> Arc<Ticket> {
+    /// Of a request without a body.
+    pub(crate) fn ticket() -> Arc<Ticket> {
         let Parsed::Whole { head, .. } = head::parse(
             b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
             "127.0.0.1:9".parse().unwrap(),
