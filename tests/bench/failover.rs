@@ -21,6 +21,7 @@ mod fleet;
 #[path = "../it/harness.rs"]
 mod harness;
 mod load;
+mod machine;
 mod table;
 
 use std::collections::BTreeMap;
@@ -30,7 +31,8 @@ use client::Kind;
 use fault::Fault;
 use figures::{Figures, quantile, sorted};
 use load::{Measured, Sample, Situation};
-use table::{Row, machine, number, table};
+use machine::machine;
+use table::{Row, number, table};
 
 /// The loads of a run get this much time, all together. What one does not need is left for those after it.
 const RUN_LIMIT: Duration = Duration::from_secs(160);

@@ -25,6 +25,8 @@ mod speed {
     mod body;
     mod crowd;
     mod figures;
+    #[path = "../machine.rs"]
+    mod machine;
     mod parts;
     mod poll;
     mod process;

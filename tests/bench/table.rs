@@ -1,8 +1,6 @@
-//! Markdown, ready for the README. Pure, but for what it asks the machine about itself.
+//! Markdown, ready for the README. Pure.
 
 use std::fmt::Write;
-use std::fs;
-use std::thread;
 
 use crate::client::Kind;
 use crate::fault::Fault;
@@ -105,17 +103,6 @@ fn rule(widths: &[usize]) -> String {
         format!("|{dashes}{}", if end { ':' } else { '-' })
     });
     cells.collect::<String>() + "|\n"
-}
-
-/// What the figures were measured on: cores, processor, system.
-pub(crate) fn machine() -> String {
-    let cores = thread::available_parallelism().map_or(0, usize::from);
-    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = info
-        .lines()
-        .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
-        .map_or(std::env::consts::ARCH, |(_, model)| model);
-    format!("{cores} cores ({model}, {})", std::env::consts::OS)
 }
 
 fn percent(figure: Option<f64>) -> String {

@@ -1,4 +1,4 @@
-//! Medians, quantiles and their tables. Pure, but for what is asked of the machine.
+//! Medians, quantiles and their tables.
 
 use std::time::Duration;
 
@@ -56,15 +56,4 @@ pub(crate) fn head(columns: &[&str]) {
 
 pub(crate) fn row(cells: &[String]) {
     println!("| {} |", cells.join(" | "));
-}
-
-/// What the figures were measured on.
-pub(crate) fn machine() -> String {
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = info
-        .lines()
-        .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
-        .map_or("unknown processor", |(_, model)| model);
-    format!("{cores} cores, {model}, {}", std::env::consts::ARCH)
 }

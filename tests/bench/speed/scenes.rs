@@ -1,5 +1,6 @@
 //! What is measured, and how it is told.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use argh::FromArgs;
@@ -8,6 +9,7 @@ use ociai_proxy::parts::Turns;
 use super::body::Body;
 use super::crowd::{Load, Seen};
 use super::figures::{self, Spread, ms, quantile, us};
+use super::machine::machine;
 use super::process::{Memory, Subject, config};
 use super::upstream::Upstream;
 
@@ -81,7 +83,7 @@ pub(crate) fn run() {
     };
     println!(
         "{}; medians (least-most) of {} repetitions, each {} s",
-        figures::machine(),
+        machine(),
         bench.options.repetitions,
         bench.length().as_secs_f64()
     );
@@ -342,18 +344,16 @@ impl Bench {
         }
         figures::head(&["with 200 open streams", "RSS, MiB", "PSS, MiB"]);
         for contender in contenders.iter().filter(|one| one.subject.is_some()) {
-            let memory = contender.subject.as_ref().unwrap();
+            let subject = contender.subject.as_ref().unwrap();
             let mut load = load.clone();
-            load.address = memory.address;
-            let mut peak = Memory::default();
-            let at_the_end = std::cell::Cell::new(Memory::default());
+            load.address = subject.address;
+            let at_the_end = Cell::new(Memory::default());
             load.run(|| {
-                at_the_end.set(memory.memory());
+                at_the_end.set(subject.memory());
                 Duration::ZERO
             });
-            peak.rss = peak.rss.max(at_the_end.get().rss);
-            peak.pss = peak.pss.max(at_the_end.get().pss);
-            figures::row(&[contender.name.to_owned(), mib(peak.rss), mib(peak.pss)]);
+            let Memory { rss, pss } = at_the_end.get();
+            figures::row(&[contender.name.to_owned(), mib(rss), mib(pss)]);
         }
     }
 
