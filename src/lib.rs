@@ -15,7 +15,7 @@
 //! | 5 | `Dispatch::serve` -> `Slots::acquire` -> `Fleet::acquire`: a `Lease`, or wait in line | `dispatch`, `accounts` |
 //! | 6 | `attempt::run` -> `Upstream::open`: envelope, signature, send, first event | `oci` |
 //! | 7 | `Exchange::start_stream` is the commit: no other answer is possible afterwards | `http` |
-//! | 8 | each event: `StreamTranslator::push` -> chunks -> `EventStream::send` | `translate`, `http` |
+//! | 8 | each event: `StreamTranslator::push` -> chunks -> `Render::chunks` -> `EventStream::send` | `translate`, `openai`, `http` |
 //! | 9 | `EventStream::finish`, `Lease::settle`, one log line | `dispatch`, `api` |
 //!
 //! A request that fails before 7 goes back to 5: `verdict::judge` says what the failure means for the account and what may come

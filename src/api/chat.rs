@@ -1,4 +1,5 @@
-//! `POST /v1/chat/completions`: a worker parses, translates, dispatches, and writes the request's one log line.
+//! A request that a chat answers: a worker parses, translates, dispatches, and writes the request's one log line. Which API it
+//! came by shows in how it is [read](Read) and in the [`Render`] of its answer, nowhere else.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ use crate::json;
 use crate::names::{AccountId, ModelName, RequestId};
 use crate::openai::chat::ChatRequest;
 use crate::openai::error::ApiError;
+use crate::openai::render::{ChatRender, Render};
 use crate::stats::Served;
 use crate::stats::errors::{ErrorType, Side, Whose};
 use crate::translate::{self, Dialect, ReplyMeta, fields};
@@ -24,6 +26,26 @@ const MAX_NOTED: usize = 256;
 
 /// What a request's values may take before they count against `max_body_memory`.
 const FREE_VALUE_BYTES: usize = 64 * 1024;
+
+/// A client's request in the words of a chat.
+pub(crate) struct Conversation {
+    pub(crate) request: ChatRequest,
+    pub(crate) render: Box<dyn Render>,
+    /// The client's names of what was left out because a chat has no word for it.
+    pub(crate) lost: Vec<String>,
+}
+
+/// Reads the body of an API's request. Errors: 400 that names the field at fault.
+pub(crate) type Read = fn(&[u8], &RequestId) -> Result<Conversation, ApiError>;
+
+/// `POST /v1/chat/completions`.
+pub(crate) fn read(body: &[u8], _id: &RequestId) -> Result<Conversation, ApiError> {
+    Ok(Conversation {
+        request: ChatRequest::parse(body)?,
+        render: Box::new(ChatRender),
+        lost: Vec::new(),
+    })
+}
 
 /// A request that never became a job.
 struct Refused {
@@ -38,15 +60,15 @@ impl From<ApiError> for Refused {
     }
 }
 
-/// Answers a chat request. Called by a worker; returns when the answer was written.
-pub(crate) fn answer(live: &Live, exchange: Exchange) {
+/// Answers a request with a chat. Called by a worker; returns when the answer was written.
+pub(crate) fn answer(live: &Live, exchange: Exchange, read: Read) {
     let started = Instant::now();
     let (id, peer, arrived) = (
         exchange.request_id().clone(),
         exchange.head().peer,
         exchange.arrived(),
     );
-    match prepare(live, &exchange) {
+    match prepare(live, &exchange, read) {
         Ok(job) => {
             let (model, is_stream) = (job.model.clone(), job.wants_stream);
             let outcome = live.dispatch.serve(job, exchange);
@@ -138,14 +160,19 @@ fn record_refused(
 /// Never inlined, as `Dispatch::serve` and what it calls for long: a worker keeps all of its stack that it ever used, and what is
 /// done one after the other needs no more of it than the deepest.
 #[inline(never)]
-fn prepare(live: &Live, exchange: &Exchange) -> Result<Job, Refused> {
+fn prepare(live: &Live, exchange: &Exchange, read: Read) -> Result<Job, Refused> {
     let body = exchange.take_body().ok_or_else(ApiError::internal)?;
     if body.is_empty() {
-        let message = "The request has no body. Send a JSON object with model and messages.";
+        let message =
+            "The request has no body. Send a JSON object: model, and what is asked of it.";
         return Err(ApiError::invalid_request(message, None).into());
     }
     let memory = reserve_values(&body)?;
-    let request = ChatRequest::parse(&body)?;
+    let Conversation {
+        request,
+        render,
+        mut lost,
+    } = read(&body, exchange.request_id())?;
     let names = if log::log_enabled!(log::Level::Debug) {
         ChatRequest::field_names(&body)
     } else {
@@ -166,7 +193,8 @@ fn prepare(live: &Live, exchange: &Exchange) -> Result<Job, Refused> {
     let meta = reply_meta(exchange.request_id(), &request, dialect);
     let (wants_stream, include_usage) = (request.wants_stream(), request.wants_usage());
     let choices = request.choices();
-    let lost = fields::lost(&request, target.format());
+    let unsaid = fields::lost(&request, target.format());
+    lost.extend(unsaid.into_iter().map(str::to_owned));
     let refused = |error| Refused {
         model: Some(model.clone()),
         error,
@@ -178,10 +206,11 @@ fn prepare(live: &Live, exchange: &Exchange) -> Result<Job, Refused> {
             .map_err(|error| refused(error.into()))?,
         memory: Some(memory),
         meta,
+        render,
         wants_stream,
         include_usage,
         choices,
-        lost: lost.into_iter().map(str::to_owned).collect(),
+        lost,
     })
 }
 

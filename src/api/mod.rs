@@ -150,8 +150,9 @@ impl Api {
         let live = self.live();
         match route {
             Route::TestOci => status::test_oci(&live, exchange),
-            Route::Chat
-            | Route::Models
+            Route::Chat => chat::answer(&live, exchange, chat::read),
+            // Answered by who received them; never queued.
+            Route::Models
             | Route::Model(_)
             | Route::Health
             | Route::Ready
@@ -163,9 +164,7 @@ impl Api {
             | Route::Metrics
             | Route::ResetBreakers
             | Route::Dashboard(_)
-            | Route::Preflight => {
-                chat::answer(&live, exchange);
-            }
+            | Route::Preflight => exchange.respond_error(&ApiError::internal()),
         }
     }
 }

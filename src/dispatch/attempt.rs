@@ -9,15 +9,16 @@ use crate::accounts::seat::Ending;
 use crate::dispatch::slots::Lease;
 use crate::dispatch::verdict::{self, Next};
 use crate::dispatch::{Account, CLIENT_LEFT, Job, problem};
-use crate::http::event_stream::EventStream;
+use crate::http::event_stream::{EventStream, MAX_AGE};
 use crate::http::exchange::Exchange;
 use crate::http::reply::Reply;
 use crate::oci::error::OciError;
 
 use crate::oci::{Answer, CallLimits, ChatStream, Flow, Hook, StreamItem, WholeAnswer};
-use crate::openai::chat::ChatCompletion;
-use crate::openai::chat::Usage;
+use crate::openai::chat::{ChatCompletion, Usage};
 use crate::openai::chunk::ChatChunk;
+use crate::openai::error::ApiError;
+use crate::openai::render::Event;
 use crate::stats::errors::{ErrorType, Problem, UpstreamError};
 use crate::translate;
 use crate::translate::{Progress, StreamTranslator};
@@ -159,8 +160,8 @@ fn answer_whole(
 ) -> Result<Finished, Failed> {
     let headers = upstream_headers(lease.account(), job, whole.opc_request_id.as_deref());
     let encoded = translate::completion(whole.result, &job.meta).and_then(|completion| {
-        let body = encode_whole(job, &completion)?;
-        Ok((tokens(completion.usage), body))
+        let tokens = tokens(completion.usage);
+        Ok((tokens, encode_whole(job, completion)?))
     });
     let (tokens, body) = match encoded {
         Ok(encoded) => encoded,
@@ -177,10 +178,10 @@ fn answer_whole(
         upstream: None,
     };
     match body {
-        Encoded::Chunks(chunks) => {
+        Encoded::Events(events) => {
             let sent = exchange
                 .start_stream(&headers)
-                .and_then(|stream| stream.finish(&chunks, Instant::now()));
+                .and_then(|stream| stream.finish(&events, Instant::now()));
             if sent.is_err() {
                 finished.status = CLIENT_LEFT;
             }
@@ -197,15 +198,17 @@ fn answer_whole(
 /// A whole answer in the form that the client asked for.
 enum Encoded {
     Json(Vec<u8>),
-    Chunks(Vec<String>),
+    Events(Vec<Event>),
 }
 
-fn encode_whole(job: &Job, completion: &ChatCompletion) -> Result<Encoded, OciError> {
+fn encode_whole(job: &mut Job, completion: ChatCompletion) -> Result<Encoded, OciError> {
     if job.wants_stream {
-        let chunks = translate::completion_as_chunks(completion, job.include_usage);
-        return Ok(Encoded::Chunks(encode(&chunks)));
+        let chunks = translate::completion_as_chunks(&completion, job.include_usage);
+        let mut events = job.render.chunks(chunks);
+        events.extend(job.render.end());
+        return Ok(Encoded::Events(events));
     }
-    let body = serde_json::to_vec(completion);
+    let body = job.render.whole(completion);
     body.map(Encoded::Json).map_err(|error| OciError::Broken {
         why: error.to_string(),
     })
@@ -257,11 +260,11 @@ impl Pump<'_> {
         loop {
             match step {
                 Step::Chunks(chunks) => {
-                    if self.send(&chunks).is_err() {
+                    if self.send(chunks).is_err() {
                         return Ok(self.left(first_byte));
                     }
                 }
-                Step::Last(chunks) => return Ok(self.finish(&chunks, first_byte)),
+                Step::Last(chunks) => return Ok(self.finish(chunks, first_byte)),
             }
             step = match self.step() {
                 Ok(step) => step,
@@ -289,17 +292,20 @@ impl Pump<'_> {
         }
     }
 
-    fn send(&self, chunks: &[ChatChunk]) -> std::io::Result<()> {
+    fn send(&mut self, chunks: Vec<ChatChunk>) -> std::io::Result<()> {
+        let events = self.job.render.chunks(chunks);
         match self.output.borrow_mut().as_mut() {
-            Some(stream) => stream.send(&encode(chunks), Instant::now()),
+            Some(stream) => stream.send(&events, Instant::now()),
             None => Ok(()),
         }
     }
 
     /// The stream is whole. The slot is free before the upstream's own end is waited for.
-    fn finish(self, chunks: &[ChatChunk], first_byte: Option<Instant>) -> Finished {
+    fn finish(self, chunks: Vec<ChatChunk>, first_byte: Option<Instant>) -> Finished {
+        let mut events = self.job.render.chunks(chunks);
+        events.extend(self.job.render.end());
         let output = self.output.borrow_mut().take();
-        let sent = output.map(|stream| stream.finish(&encode(chunks), Instant::now()));
+        let sent = output.map(|stream| stream.finish(&events, Instant::now()));
         let tokens = tokens(self.translator.usage());
         let latency = self.latency;
         self.lease.settle(Ending::Success { latency }, None);
@@ -321,7 +327,8 @@ impl Pump<'_> {
     /// Upstream failed after the commit: one error event, and the client's connection ends.
     fn fail(self, error: &OciError, first_byte: Option<Instant>) -> Finished {
         if let Some(stream) = self.output.borrow_mut().take() {
-            stream.fail(&translate::error(error), Instant::now());
+            let told = self.job.render.error(&translate::error(error));
+            stream.fail(&told, Instant::now());
         }
         let finished = Finished {
             status: 200,
@@ -334,23 +341,30 @@ impl Pump<'_> {
         finished
     }
 
-    /// The client left, or its stream has become too old: nobody is to blame.
+    /// The client left, or its stream has become too old, which it is told: nobody is to blame.
     fn left(self, first_byte: Option<Instant>) -> Finished {
-        let output = self.output.borrow();
-        let trouble = output.as_ref().and_then(EventStream::trouble);
+        let (output, now) = (self.output.borrow_mut().take(), Instant::now());
+        let problem = output.and_then(|stream| {
+            stream.is_too_old(now).then(|| {
+                let error = ApiError::stream_too_long(MAX_AGE);
+                stream.fail(&self.job.render.error(&error), now);
+                too_long()
+            })
+        });
         Finished {
-            status: trouble.as_ref().map_or(CLIENT_LEFT, |_| 200),
+            status: problem.as_ref().map_or(CLIENT_LEFT, |_| 200),
             first_byte,
             tokens: tokens(self.translator.usage()),
-            problem: trouble.map(too_long),
+            problem,
             upstream: None,
         }
     }
 }
 
 /// Nobody's fault: the answer was ended for its age.
-fn too_long(message: String) -> Problem {
+fn too_long() -> Problem {
     let kind = ErrorType::StreamTooLong;
+    let message = format!("broken off: it lasted longer than {} s", MAX_AGE.as_secs());
     Problem {
         kind,
         status: 504,
@@ -359,14 +373,6 @@ fn too_long(message: String) -> Problem {
         hint: kind.hint(),
         opc_request_id: None,
     }
-}
-
-fn encode(chunks: &[ChatChunk]) -> Vec<String> {
-    // Chunks are made of strings and numbers, which always serialise.
-    chunks
-        .iter()
-        .filter_map(|chunk| serde_json::to_string(chunk).ok())
-        .collect()
 }
 
 fn tokens(usage: Option<Usage>) -> Option<(u64, u64)> {

@@ -37,6 +37,7 @@ use crate::oci::keys::KeyError;
 use crate::oci::wire::{ChatRequest, ServingMode};
 use crate::oci::{Answer, CallLimits, Client, Hook, Skew, Upstream, UpstreamSettings};
 use crate::openai::error::ApiError;
+use crate::openai::render::Render;
 use crate::stats::Figures;
 use crate::stats::queue::QueueStats;
 use crate::translate::ReplyMeta;
@@ -92,9 +93,11 @@ pub(crate) struct Job {
     /// What `request` holds of the memory for bodies.
     pub(crate) memory: Option<Share>,
     pub(crate) meta: ReplyMeta,
+    /// Writes the answer as the client's API has it.
+    pub(crate) render: Box<dyn Render>,
     /// The client asked for a stream; what OCI was asked for is in `request`.
     pub(crate) wants_stream: bool,
-    /// The client asked for a usage chunk at the end of its stream.
+    /// The usage is to be among the chunks of a stream.
     pub(crate) include_usage: bool,
     /// How many choices were asked for.
     pub(crate) choices: u32,

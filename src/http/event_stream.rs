@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::http::ticket::Ticket;
-use crate::openai::error::ApiError;
+use crate::openai::render::Event;
 
 /// Longest stream. The longest answer of a model takes some minutes; what goes on for ever is broken or hostile, and holds a
 /// worker.
-const MAX_AGE: Duration = Duration::from_secs(60 * 60);
+pub(crate) const MAX_AGE: Duration = Duration::from_secs(60 * 60);
 
 /// To the gate, and so to the client.
 pub(crate) type Writer = Box<dyn io::Write + Send>;
@@ -22,8 +22,6 @@ pub(crate) struct EventStream {
     chunked: bool,
     opened: Instant,
     last_write: Instant,
-    /// It was ended for its age, and its client was told.
-    too_old: bool,
     /// One piece, framed; kept between pieces for its memory.
     piece: Vec<u8>,
 }
@@ -36,88 +34,66 @@ impl EventStream {
             chunked,
             opened: now,
             last_write: now,
-            too_old: false,
             piece: Vec::new(),
         }
     }
 
-    /// Sends `data: …` of several events as one piece: what arrived together leaves together.
+    /// Sends several events as one piece: what arrived together leaves together.
     ///
     /// # Errors
-    /// The client left, or the stream has become too old and was ended.
-    pub(crate) fn send(&mut self, events: &[String], now: Instant) -> io::Result<()> {
-        self.end_if_too_old(now)?;
+    /// The client left, or the stream is [too old](Self::is_too_old).
+    pub(crate) fn send(&mut self, events: &[Event], now: Instant) -> io::Result<()> {
+        self.check_age(now)?;
         if events.is_empty() {
             return Ok(());
         }
-        let mut text = Vec::with_capacity(events.iter().map(|event| event.len() + 8).sum());
-        for event in events {
-            push_event(&mut text, event);
-        }
-        self.write(&text, b"", now)
+        self.write(&text(events), b"", now)
     }
 
     /// Sends a comment if nothing was sent for `silence`, so that proxies on the way see a living connection.
     ///
     /// # Errors
-    /// The client left, or the stream has become too old and was ended.
+    /// The client left, or the stream is [too old](Self::is_too_old).
     pub(crate) fn keep_alive(&mut self, silence: Duration, now: Instant) -> io::Result<()> {
-        self.end_if_too_old(now)?;
+        self.check_age(now)?;
         if now.saturating_duration_since(self.last_write) < silence {
             return Ok(());
         }
         self.write(b": keep-alive\n\n", b"", now)
     }
 
-    /// `data: [DONE]` and the end of the body.
+    /// The last events and the end of the body.
     ///
     /// # Errors
     /// The client left.
-    pub(crate) fn finish(mut self, events: &[String], now: Instant) -> io::Result<()> {
-        let mut text = Vec::new();
-        for event in events {
-            push_event(&mut text, event);
-        }
-        push_event(&mut text, "[DONE]");
+    pub(crate) fn finish(mut self, events: &[Event], now: Instant) -> io::Result<()> {
         if !self.ticket.complete() {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
-        self.write(&text, self.end(), now)
+        self.write(&text(events), self.end(), now)
     }
 
-    /// One error event and no `[DONE]`, then the ends of the body and of the connection. The event says that the answer is
+    /// The events that tell of an error, then the ends of the body and of the connection. They say that the answer is
     /// not whole. A body without its end would say so too, but Node.js throws away what it has not handed on of such a
     /// body: the last text, and the error.
-    pub(crate) fn fail(mut self, error: &ApiError, now: Instant) {
-        self.end_with(error, now);
-    }
-
-    /// Why it was ended, if it was ended for its age.
-    pub(crate) fn trouble(&self) -> Option<String> {
-        self.too_old
-            .then(|| format!("broken off: it lasted longer than {} s", MAX_AGE.as_secs()))
-    }
-
-    fn end_if_too_old(&mut self, now: Instant) -> io::Result<()> {
-        if !self.too_old {
-            if now.saturating_duration_since(self.opened) < MAX_AGE {
-                return Ok(());
-            }
-            self.too_old = true;
-            self.end_with(&ApiError::stream_too_long(MAX_AGE), now);
-        }
-        Err(io::ErrorKind::TimedOut.into())
-    }
-
-    fn end_with(&mut self, error: &ApiError, now: Instant) {
+    pub(crate) fn fail(mut self, events: &[Event], now: Instant) {
         self.ticket.last_call();
-        if !self.ticket.complete() {
-            return;
+        if self.ticket.complete() {
+            // If the client left too, there is nobody to tell.
+            let _ = self.write(&text(events), self.end(), now);
         }
-        let mut text = Vec::new();
-        push_event(&mut text, &error.to_json());
-        // If the client left too, there is nobody to tell.
-        let _ = self.write(&text, self.end(), now);
+    }
+
+    /// Whether it has lasted for [`MAX_AGE`]: nothing more can be sent but [an end](Self::fail).
+    pub(crate) fn is_too_old(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.opened) >= MAX_AGE
+    }
+
+    fn check_age(&self, now: Instant) -> io::Result<()> {
+        if self.is_too_old(now) {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        Ok(())
     }
 
     /// Of the body.
@@ -142,10 +118,20 @@ impl EventStream {
     }
 }
 
-fn push_event(text: &mut Vec<u8>, data: &str) {
-    text.extend_from_slice(b"data: ");
-    text.extend_from_slice(data.as_bytes());
-    text.extend_from_slice(b"\n\n");
+fn text(events: &[Event]) -> Vec<u8> {
+    let length = |event: &Event| event.data.len() + event.name.map_or(8, |name| name.len() + 16);
+    let mut text = Vec::with_capacity(events.iter().map(length).sum());
+    for event in events {
+        if let Some(name) = event.name {
+            text.extend_from_slice(b"event: ");
+            text.extend_from_slice(name.as_bytes());
+            text.push(b'\n');
+        }
+        text.extend_from_slice(b"data: ");
+        text.extend_from_slice(event.data.as_bytes());
+        text.extend_from_slice(b"\n\n");
+    }
+    text
 }
 
 #[cfg(test)]
@@ -183,23 +169,29 @@ pub(crate) mod tests {
         )
     }
 
-    fn text(wire: &Wire) -> String {
+    fn read(wire: &Wire) -> String {
         String::from_utf8(std::mem::take(&mut *wire.0.lock())).unwrap()
+    }
+
+    fn named(name: &'static str, data: &str) -> Event {
+        Event {
+            name: Some(name),
+            data: data.to_owned(),
+        }
     }
 
     #[test]
     fn an_event_is_one_chunk_and_a_whole_stream_ends_properly() {
         let t0 = Instant::now();
         let (mut events, ticket, wire) = stream(true, t0);
-        events.send(&["1".to_owned(), "2".to_owned()], t0).unwrap();
-        assert_eq!(text(&wire), "12\r\ndata: 1\n\ndata: 2\n\n\r\n");
+        events
+            .send(&[Event::data("1"), named("two", "2")], t0)
+            .unwrap();
+        assert_eq!(read(&wire), "1d\r\ndata: 1\n\nevent: two\ndata: 2\n\n\r\n");
         events.send(&[], t0).unwrap();
-        assert_eq!(text(&wire), "");
-        events.finish(&["3".to_owned()], t0).unwrap();
-        assert_eq!(
-            text(&wire),
-            "17\r\ndata: 3\n\ndata: [DONE]\n\n\r\n0\r\n\r\n"
-        );
+        assert_eq!(read(&wire), "");
+        events.finish(&[Event::data("3")], t0).unwrap();
+        assert_eq!(read(&wire), "9\r\ndata: 3\n\n\r\n0\r\n\r\n");
         assert!(ticket.is_whole());
     }
 
@@ -208,49 +200,39 @@ pub(crate) mod tests {
         let (t0, second) = (Instant::now(), Duration::from_secs(1));
         let (mut events, _ticket, wire) = stream(false, t0);
         events.keep_alive(15 * second, t0 + 14 * second).unwrap();
-        assert_eq!(text(&wire), "");
+        assert_eq!(read(&wire), "");
         events.keep_alive(15 * second, t0 + 15 * second).unwrap();
-        assert_eq!(text(&wire), ": keep-alive\n\n");
+        assert_eq!(read(&wire), ": keep-alive\n\n");
         events.keep_alive(15 * second, t0 + 29 * second).unwrap();
-        events.send(&["x".to_owned()], t0 + 29 * second).unwrap();
+        events.send(&[Event::data("x")], t0 + 29 * second).unwrap();
         events.keep_alive(15 * second, t0 + 43 * second).unwrap();
-        assert_eq!(text(&wire), "data: x\n\n");
+        assert_eq!(read(&wire), "data: x\n\n");
     }
 
     #[test]
-    fn a_failed_stream_ends_without_done_and_its_connection_with_it() {
+    fn a_failed_stream_ends_and_its_connection_with_it() {
         let t0 = Instant::now();
         let (events, ticket, wire) = stream(true, t0);
-        events.fail(&ApiError::internal(), t0);
-        let sent = text(&wire);
-        assert!(sent.contains("data: {\"error\":{"), "{sent}");
-        assert!(
-            !sent.contains("[DONE]") && sent.ends_with("\r\n0\r\n\r\n"),
-            "{sent}"
-        );
+        events.fail(&[Event::data("e")], t0);
+        assert_eq!(read(&wire), "9\r\ndata: e\n\n\r\n0\r\n\r\n");
         assert!(ticket.is_whole() && ticket.is_last_call());
     }
 
     #[test]
-    fn a_stream_without_end_is_ended_and_its_client_is_told() {
+    fn a_stream_without_end_becomes_too_old() {
         let t0 = Instant::now();
         let (mut events, ticket, wire) = stream(true, t0);
         let late = t0 + MAX_AGE;
         let nearly = late.checked_sub(Duration::from_secs(1)).unwrap();
-        events.send(&["1".to_owned()], nearly).unwrap();
-        assert_eq!(events.trouble(), None);
-        assert_eq!(text(&wire), "9\r\ndata: 1\n\n\r\n");
-        assert!(events.send(&["2".to_owned()], late).is_err());
-        let sent = text(&wire);
-        assert!(sent.contains("stream_too_long"), "{sent}");
-        assert!(
-            !sent.contains("[DONE]") && sent.ends_with("\r\n0\r\n\r\n"),
-            "{sent}"
-        );
-        assert!(events.trouble().is_some() && ticket.is_whole());
-        // It is told once.
+        events.send(&[Event::data("1")], nearly).unwrap();
+        assert!(!events.is_too_old(nearly) && events.is_too_old(late));
+        assert_eq!(read(&wire), "9\r\ndata: 1\n\n\r\n");
+        assert!(events.send(&[Event::data("2")], late).is_err());
         assert!(events.keep_alive(Duration::ZERO, late).is_err());
-        assert_eq!(text(&wire), "");
+        assert_eq!(read(&wire), "");
+        events.fail(&[Event::data("e")], late);
+        assert!(read(&wire).contains("data: e"));
+        assert!(ticket.is_whole());
     }
 
     #[test]
@@ -259,6 +241,6 @@ pub(crate) mod tests {
         let (events, ticket, wire) = stream(true, t0);
         ticket.leave();
         assert!(events.finish(&[], t0).is_err());
-        assert_eq!(text(&wire), "");
+        assert_eq!(read(&wire), "");
     }
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::pace::PaceLimits;
 use super::{Desk, ListenSettings, Listener};
+use crate::openai::render::Event;
 
 /// No wait is longer.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -49,7 +50,7 @@ impl Edge {
                 let Ok(mut stream) = exchange.start_stream(&[]) else {
                     continue;
                 };
-                let event = ["x".repeat(32 * 1024)];
+                let event = [Event::data("x".repeat(32 * 1024))];
                 while stream.send(&event, Instant::now()).is_ok() {}
                 let since = Instant::now();
                 while !gone() && since.elapsed() < DEADLINE {

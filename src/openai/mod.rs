@@ -7,4 +7,5 @@ mod fields;
 pub(crate) mod message;
 pub(crate) mod models;
 mod path;
+pub(crate) mod render;
 pub(crate) mod tools;

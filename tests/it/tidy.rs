@@ -49,7 +49,7 @@ const ROOMS: [(&str, &[&str]); 25] = [
         &["accounts", "translate", "oci", "openai", "http", "stats"],
     ),
     ("fuzz", &[]),
-    ("http", &["openai::error"]),
+    ("http", &["openai::error", "openai::render"]),
     ("init", &["config", "modes", "oci::keys"]),
     ("json", &[]),
     ("life", &[]),
