@@ -4,15 +4,12 @@
 
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
-use serde_json::error::Category;
 use serde_json::{Map, Number, Value};
 
-use crate::json;
-
+use super::body;
 use super::error::ApiError;
 use super::fields;
 use super::message::{Content, Message};
-use super::path;
 use super::tools::{Function, Tool, ToolChoice};
 
 /// Largest `n`. Source: OpenAI API reference.
@@ -21,9 +18,6 @@ pub(crate) const MAX_CHOICES: u32 = 128;
 /// Longest name of a model, in bytes: errors and log lines quote it, and every chunk of a stream repeats it. An OCID has
 /// at most 255.
 const MAX_MODEL_BYTES: usize = 512;
-
-/// The longest text of an error about a request, in bytes: serde quotes the offending value in full.
-const MAX_ERROR_BYTES: usize = 400;
 
 /// Fields that are absent here (`user`, `store` and the like) are ignored: no upstream format can express them, and
 /// the answer means the same without.
@@ -197,16 +191,7 @@ pub(crate) struct ApproximateLocation {
 impl ChatRequest {
     /// Reads a request's body. Errors: 400 with the path of the field at fault in `param`.
     pub(crate) fn parse(body: &[u8]) -> Result<Self, ApiError> {
-        // serde would take an array's items for the fields, in the order in which they stand here.
-        if body.trim_ascii_start().starts_with(b"[") {
-            let message = "the body is not a chat request: expected an object";
-            return Err(ApiError::invalid_request(message, None));
-        }
-        let request: Self = json::read(body).map_err(|error| {
-            // The text that the error is about.
-            let whole = json::with_whole_characters(body);
-            explain(whole.as_deref().unwrap_or(body), &error)
-        })?;
+        let request: Self = body::read(body, "chat")?;
         request.check()?;
         Ok(request)
     }
@@ -286,68 +271,6 @@ impl ChatRequest {
         }
         Ok(())
     }
-}
-
-/// What the client is told of a body that did not parse.
-fn explain(body: &[u8], error: &serde_json::Error) -> ApiError {
-    let Some(why) = about_a_field(body, error) else {
-        return ApiError::invalid_request(format!("the body is not valid JSON: {error}"), None);
-    };
-    // What is reported as syntax was found one byte into the value.
-    let column = match error.classify() {
-        Category::Syntax => error.column().saturating_sub(1),
-        Category::Data | Category::Eof | Category::Io => error.column(),
-    };
-    let place = path::place_of(body, error.line(), column);
-    let path = place.and_then(|place| {
-        let is_list = why.starts_with("invalid type: sequence");
-        path::path_at(
-            body,
-            if is_list {
-                path::of_list(body, place)
-            } else {
-                place
-            },
-        )
-    });
-    let message = match &path {
-        Some(path) => format!("`{path}`: {why}"),
-        None => format!("the body is not a chat request: {why}"),
-    };
-    ApiError::invalid_request(message, path)
-}
-
-/// What is wrong with a field; `None` if the body is no JSON at all.
-fn about_a_field(body: &[u8], error: &serde_json::Error) -> Option<String> {
-    let mut why = error.to_string();
-    match error.classify() {
-        Category::Data => {}
-        Category::Eof | Category::Io => return None,
-        Category::Syntax => {
-            // serde_json says the same of a wrong value for an enum as of broken JSON.
-            let too_deep = why.starts_with("recursion limit");
-            if too_deep || serde_json::from_slice::<IgnoredAny>(body).is_err() {
-                return None;
-            }
-            return Some("the value is of the wrong type".to_owned());
-        }
-    }
-    // Line and column help with syntax; with a field they only clutter.
-    if let Some(end) = why.rfind(" at line ") {
-        why.truncate(end);
-    }
-    // Clients know no structs.
-    if let Some(end) = why.rfind("expected struct ") {
-        why.truncate(end);
-        why.push_str("expected an object");
-    }
-    if why.len() > MAX_ERROR_BYTES {
-        let mut ends = (0..=MAX_ERROR_BYTES).rev();
-        let end = ends.find(|&at| why.is_char_boundary(at)).unwrap_or(0);
-        why.truncate(end);
-        why.push('…');
-    }
-    Some(why)
 }
 
 /// A whole answer.

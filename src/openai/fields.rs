@@ -16,29 +16,29 @@ const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 const MAX_NAMES: usize = 100;
 
 /// `null` as the type's default.
-pub(super) fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+pub(crate) fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
     from: D,
 ) -> Result<T, D::Error> {
     Ok(Option::<T>::deserialize(from)?.unwrap_or_default())
 }
 
 /// An integer, or a number without a fraction; `null` is `None`.
-pub(super) fn integer<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
+pub(crate) fn integer<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
     Ok(Option::<Integer>::deserialize(from)?.map(|integer| integer.0))
 }
 
 /// A string or a list of strings; `null` is the empty list.
-pub(super) fn strings<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+pub(crate) fn strings<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
     Ok(Option::<Strings>::deserialize(from)?.map_or_else(Vec::new, |strings| strings.0))
 }
 
 /// A string that holds JSON, or the JSON itself, which is then written as a string; `null` is `None`.
-pub(super) fn json_text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+pub(crate) fn json_text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
     Ok(Option::<JsonText>::deserialize(from)?.map(|text| text.0))
 }
 
 /// The names of a JSON object's own fields, at most [`MAX_NAMES`]; none of anything else. Values are not kept.
-pub(super) fn names(json: &[u8]) -> Vec<String> {
+pub(crate) fn names(json: &[u8]) -> Vec<String> {
     let mut from = serde_json::Deserializer::from_slice(json);
     from.deserialize_map(NamesVisitor).unwrap_or_default()
 }
@@ -159,7 +159,7 @@ impl<'de> Visitor<'de> for StringsVisitor {
 }
 
 /// A type that clients write either as a bare string or as an object.
-pub(super) trait StringOrObject<'de>: Sized {
+pub(crate) trait StringOrObject<'de>: Sized {
     /// The object form.
     type Object: Deserialize<'de>;
     /// What was expected, for the error's text.
@@ -170,7 +170,7 @@ pub(super) trait StringOrObject<'de>: Sized {
 }
 
 /// Reads a [`StringOrObject`]; the `Deserialize` of such a type is this call.
-pub(super) fn string_or_object<'de, D: Deserializer<'de>, T: StringOrObject<'de>>(
+pub(crate) fn string_or_object<'de, D: Deserializer<'de>, T: StringOrObject<'de>>(
     from: D,
 ) -> Result<T, D::Error> {
     from.deserialize_any(StringOrObjectVisitor(PhantomData))

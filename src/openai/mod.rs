@@ -1,9 +1,10 @@
 //! What clients speak: OpenAI's types, and nothing but types.
 
+pub(crate) mod body;
 pub(crate) mod chat;
 pub(crate) mod chunk;
 pub(crate) mod error;
-mod fields;
+pub(crate) mod fields;
 pub(crate) mod message;
 pub(crate) mod models;
 mod path;

@@ -1,0 +1,90 @@
+//! Reads the body of a request, whichever endpoint it is for, and says of one that does not parse which field is at fault.
+//! Knows no particular request.
+
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::error::Category;
+
+use crate::json;
+
+use super::error::ApiError;
+use super::path;
+
+/// The longest text of an error about a request, in bytes: serde quotes the offending value in full.
+const MAX_ERROR_BYTES: usize = 400;
+
+/// The request that a body is. `what` names its kind in the error's text: `chat`. Errors: 400 with the path of the field at
+/// fault in `param`.
+pub(crate) fn read<T: DeserializeOwned>(body: &[u8], what: &str) -> Result<T, ApiError> {
+    // serde would take an array's items for the fields, in the order in which they stand in the type.
+    if body.trim_ascii_start().starts_with(b"[") {
+        let message = format!("the body is not a {what} request: expected an object");
+        return Err(ApiError::invalid_request(message, None));
+    }
+    json::read(body).map_err(|error| {
+        // The text that the error is about.
+        let whole = json::with_whole_characters(body);
+        explain(whole.as_deref().unwrap_or(body), &error, what)
+    })
+}
+
+/// What the client is told of a body that did not parse.
+fn explain(body: &[u8], error: &serde_json::Error, what: &str) -> ApiError {
+    let Some(why) = about_a_field(body, error) else {
+        return ApiError::invalid_request(format!("the body is not valid JSON: {error}"), None);
+    };
+    // What is reported as syntax was found one byte into the value.
+    let column = match error.classify() {
+        Category::Syntax => error.column().saturating_sub(1),
+        Category::Data | Category::Eof | Category::Io => error.column(),
+    };
+    let place = path::place_of(body, error.line(), column);
+    let path = place.and_then(|place| {
+        let is_list = why.starts_with("invalid type: sequence");
+        path::path_at(
+            body,
+            if is_list {
+                path::of_list(body, place)
+            } else {
+                place
+            },
+        )
+    });
+    let message = match &path {
+        Some(path) => format!("`{path}`: {why}"),
+        None => format!("the body is not a {what} request: {why}"),
+    };
+    ApiError::invalid_request(message, path)
+}
+
+/// What is wrong with a field; `None` if the body is no JSON at all.
+fn about_a_field(body: &[u8], error: &serde_json::Error) -> Option<String> {
+    let mut why = error.to_string();
+    match error.classify() {
+        Category::Data => {}
+        Category::Eof | Category::Io => return None,
+        Category::Syntax => {
+            // serde_json says the same of a wrong value for an enum as of broken JSON.
+            let too_deep = why.starts_with("recursion limit");
+            if too_deep || serde_json::from_slice::<IgnoredAny>(body).is_err() {
+                return None;
+            }
+            return Some("the value is of the wrong type".to_owned());
+        }
+    }
+    // Line and column help with syntax; with a field they only clutter.
+    if let Some(end) = why.rfind(" at line ") {
+        why.truncate(end);
+    }
+    // Clients know no structs.
+    if let Some(end) = why.rfind("expected struct ") {
+        why.truncate(end);
+        why.push_str("expected an object");
+    }
+    if why.len() > MAX_ERROR_BYTES {
+        let mut ends = (0..=MAX_ERROR_BYTES).rev();
+        let end = ends.find(|&at| why.is_char_boundary(at)).unwrap_or(0);
+        why.truncate(end);
+        why.push('…');
+    }
+    Some(why)
+}
