@@ -80,11 +80,16 @@ fn about_a_field(body: &[u8], error: &serde_json::Error) -> Option<String> {
         why.truncate(end);
         why.push_str("expected an object");
     }
-    if why.len() > MAX_ERROR_BYTES {
+    Some(shortened(why))
+}
+
+/// The text, or as much of it as an error may have.
+pub(crate) fn shortened(mut text: String) -> String {
+    if text.len() > MAX_ERROR_BYTES {
         let mut ends = (0..=MAX_ERROR_BYTES).rev();
-        let end = ends.find(|&at| why.is_char_boundary(at)).unwrap_or(0);
-        why.truncate(end);
-        why.push('…');
+        let end = ends.find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+        text.truncate(end);
+        text.push('…');
     }
-    Some(why)
+    text
 }

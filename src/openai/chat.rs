@@ -227,7 +227,8 @@ impl ChatRequest {
             .clamp(1, MAX_CHOICES)
     }
 
-    fn check(&self) -> Result<(), ApiError> {
+    /// What [`Self::parse`] says of a request that reads. Errors: 400 with the field at fault in `param`.
+    pub(crate) fn check(&self) -> Result<(), ApiError> {
         let wrong = |param: &str, message: String| {
             Err(ApiError::invalid_request(message, Some(param.to_owned())))
         };

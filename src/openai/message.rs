@@ -10,6 +10,9 @@ use super::fields::{self, StringOrObject};
 
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Message {
+    /// Its place in the client's list, where that is another one than its own: several may be made of one.
+    #[serde(skip)]
+    pub(crate) at: Option<usize>,
     #[serde(default)]
     pub(crate) role: Option<Role>,
     #[serde(default)]

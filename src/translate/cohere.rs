@@ -113,6 +113,7 @@ pub(super) fn refuse_what_changes_the_answer(
         data.and_then(document::text).is_some()
     };
     for (at, message) in request.messages.iter().enumerate() {
+        let at = message.at.unwrap_or(at);
         let Some(Content::Parts(parts)) = &message.content else {
             continue;
         };

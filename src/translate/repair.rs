@@ -61,7 +61,7 @@ pub(super) fn repair(messages: Vec<Message>, quirks: Quirks) -> Result<Vec<Turn>
     let mut turns: Vec<Turn> = messages
         .into_iter()
         .enumerate()
-        .map(|(at, message)| Turn::new(at, message))
+        .map(|(at, message)| Turn::new(message.at.unwrap_or(at), message))
         .collect();
     without_blank_system(&mut turns);
     without_empty_function_call(&mut turns);
