@@ -1,6 +1,7 @@
 //! Reads JSON that has halves of characters in it. JavaScript cuts strings by UTF-16 units, and what it cuts in the middle
 //! of a character it writes as an escape without its other half: clients send that, models say it, and serde_json takes
-//! neither. Every room may use this; it knows nothing of what is read.
+//! neither. Also what a JSON text takes in memory, and whether pieces of one are whole. Every room may use this; it knows nothing of
+//! what is read.
 
 use serde::de::DeserializeOwned;
 
@@ -86,6 +87,51 @@ fn unit(json: &[u8], at: usize) -> Option<u16> {
     // A sign is no digit, but the parser takes one.
     let hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     hex.then(|| u16::from_str_radix(digits, 16).ok()).flatten()
+}
+
+/// Tells whether the pieces seen so far are a complete JSON object or list, without keeping them.
+#[derive(Debug, Default)]
+pub(crate) struct Scan {
+    depth: u32,
+    in_string: bool,
+    escaped: bool,
+    complete: bool,
+    begun: bool,
+}
+
+impl Scan {
+    pub(crate) fn push(&mut self, piece: &str) {
+        self.begun |= !piece.trim_ascii().is_empty();
+        for byte in piece.bytes() {
+            self.push_byte(byte);
+        }
+    }
+
+    fn push_byte(&mut self, byte: u8) {
+        if self.escaped {
+            self.escaped = false;
+            return;
+        }
+        match (byte, self.in_string) {
+            (b'\\', true) => self.escaped = true,
+            (b'"', _) => self.in_string = !self.in_string,
+            (b'{' | b'[', false) => self.depth = self.depth.saturating_add(1),
+            (b'}' | b']', false) => {
+                self.depth = self.depth.saturating_sub(1);
+                self.complete = self.depth == 0;
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    /// Nothing but white space so far.
+    pub(crate) fn is_blank(&self) -> bool {
+        !self.begun
+    }
 }
 
 #[cfg(test)]

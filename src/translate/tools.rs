@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use sha2::{Digest, Sha256};
 
+use crate::json::Scan;
 use crate::oci::wire::generic::AnswerToolCall;
 use crate::openai::chunk::{FunctionDelta, ToolCallDelta};
 
@@ -69,7 +70,7 @@ pub(super) struct ToolCalls {
 struct Call {
     id: String,
     name: Option<String>,
-    arguments: JsonScan,
+    arguments: Scan,
     told: Told,
 }
 
@@ -176,7 +177,7 @@ impl ToolCalls {
         self.calls.push(Call {
             id: id.unwrap_or_else(|| ids.id(number)),
             name: None,
-            arguments: JsonScan::default(),
+            arguments: Scan::default(),
             told: Told::Later(String::new()),
         });
         self.open.insert(position, number);
@@ -226,51 +227,6 @@ impl ToolCalls {
 /// Never saturates: [`MAX_TOOL_CALLS`] is far below.
 fn index(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
-}
-
-/// Tells whether the pieces seen so far are a complete JSON object or list, without keeping them.
-#[derive(Debug, Default)]
-struct JsonScan {
-    depth: u32,
-    in_string: bool,
-    escaped: bool,
-    complete: bool,
-    begun: bool,
-}
-
-impl JsonScan {
-    fn push(&mut self, piece: &str) {
-        self.begun |= !piece.trim_ascii().is_empty();
-        for byte in piece.bytes() {
-            self.push_byte(byte);
-        }
-    }
-
-    fn push_byte(&mut self, byte: u8) {
-        if self.escaped {
-            self.escaped = false;
-            return;
-        }
-        match (byte, self.in_string) {
-            (b'\\', true) => self.escaped = true,
-            (b'"', _) => self.in_string = !self.in_string,
-            (b'{' | b'[', false) => self.depth = self.depth.saturating_add(1),
-            (b'}' | b']', false) => {
-                self.depth = self.depth.saturating_sub(1);
-                self.complete = self.depth == 0;
-            }
-            _ => {}
-        }
-    }
-
-    fn is_complete(&self) -> bool {
-        self.complete
-    }
-
-    /// Nothing but white space so far.
-    fn is_blank(&self) -> bool {
-        !self.begun
-    }
 }
 
 #[cfg(test)]
