@@ -31,7 +31,7 @@
 //! the log, `life` signals and limits, `names` the newtypes, `crypto` ring or AWS-LC, `json` a forgiving reader, `cores` turns for
 //! heavy work, `recent` percentiles, `systemd` what a service manager gives and hears, `accounts` the fleet: who can serve what,
 //! `watch` the health checks' thread, `stats` the figures, `openai` what
-//! clients speak, `simulator` a fake OCI for `-demo` and the tests, `demo` the demo, `server` the wiring.
+//! clients speak, `messages` Anthropic's way to say the same, `simulator` a fake OCI for `-demo` and the tests, `demo` the demo, `server` the wiring.
 
 mod accounts;
 mod api;
@@ -48,6 +48,7 @@ mod init;
 mod json;
 mod life;
 mod logger;
+mod messages;
 mod modes;
 mod names;
 mod oci;

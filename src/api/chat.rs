@@ -161,13 +161,7 @@ fn record_refused(
 /// done one after the other needs no more of it than the deepest.
 #[inline(never)]
 fn prepare(live: &Live, exchange: &Exchange, read: Read) -> Result<Job, Refused> {
-    let body = exchange.take_body().ok_or_else(ApiError::internal)?;
-    if body.is_empty() {
-        let message =
-            "The request has no body. Send a JSON object: model, and what is asked of it.";
-        return Err(ApiError::invalid_request(message, None).into());
-    }
-    let memory = reserve_values(&body)?;
+    let (body, memory) = take_body(exchange)?;
     let Conversation {
         request,
         render,
@@ -212,6 +206,18 @@ fn prepare(live: &Live, exchange: &Exchange, read: Read) -> Result<Job, Refused>
         choices,
         lost,
     })
+}
+
+/// The body of a request, and memory for what it becomes. Errors: there is none, or no memory.
+pub(super) fn take_body(exchange: &Exchange) -> Result<(Body, Share), ApiError> {
+    let body = exchange.take_body().ok_or_else(ApiError::internal)?;
+    if body.is_empty() {
+        let message =
+            "The request has no body. Send a JSON object: model, and what is asked of it.";
+        return Err(ApiError::invalid_request(message, None));
+    }
+    let memory = reserve_values(&body)?;
+    Ok((body, memory))
 }
 
 /// Memory for what a body becomes. A few thousand small values are what a request is, and cost nothing here.

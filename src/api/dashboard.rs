@@ -75,13 +75,8 @@ impl File {
             ("Referrer-Policy", "no-referrer"),
             ("Cross-Origin-Resource-Policy", "same-origin"),
         ];
-        Reply {
-            status,
-            headers: headers
-                .map(|(name, value)| (name, value.to_owned()))
-                .to_vec(),
-            body,
-        }
+        let headers = headers.map(|(name, value)| (name, value.to_owned()));
+        Reply::new(status, headers.to_vec(), body)
     }
 
     /// Changes with the text.

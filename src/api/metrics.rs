@@ -27,11 +27,8 @@ pub(super) fn metrics(api: &Api, live: &Live, workers: &Workers<Task>) -> Reply 
     pool(&mut text, workers);
     attempts(&mut text, live);
     models(&mut text, &live.dispatch.figures().models());
-    Reply {
-        status: 200,
-        headers: vec![("Content-Type", CONTENT_TYPE.to_owned())],
-        body: text.into_text().into_bytes(),
-    }
+    let headers = vec![("Content-Type", CONTENT_TYPE.to_owned())];
+    Reply::new(200, headers, text.into_text())
 }
 
 fn program(text: &mut Exposition, api: &Api, live: &Live) {

@@ -6,6 +6,7 @@ mod chat;
 mod dashboard;
 #[cfg(test)]
 mod fuzz;
+mod messages;
 mod metrics;
 mod models;
 pub(crate) mod route;
@@ -24,6 +25,7 @@ use crate::dispatch::{Dispatch, problem};
 use crate::http::exchange::Exchange;
 use crate::http::head::Head;
 use crate::http::reply::Reply;
+use crate::http::shape::Shape;
 use crate::names::{AccountId, RequestId, Secret};
 use crate::openai::error::ApiError;
 use crate::stats::errors::Whose;
@@ -109,11 +111,12 @@ impl Api {
             Err(error) => return answer_now(exchange, &Reply::error(&error)),
         };
         let reply = match &route {
-            Route::Chat | Route::TestOci => {
+            Route::Chat | Route::Messages | Route::TestOci => {
                 return enqueue(&live, workers, Task { route, exchange });
             }
-            Route::Models => models::list(&live),
-            Route::Model(name) => models::one(&live, name),
+            Route::CountTokens => messages::count_tokens(&live, &exchange),
+            Route::Models => models::list(&live, Shape::of(exchange.head())),
+            Route::Model(name) => models::one(&live, name, Shape::of(exchange.head())),
             Route::Health => status::health(self, &live),
             Route::Ready => status::ready(self, &live),
             Route::Accounts => stats::accounts(&live),
@@ -151,8 +154,10 @@ impl Api {
         match route {
             Route::TestOci => status::test_oci(&live, exchange),
             Route::Chat => chat::answer(&live, exchange, chat::read),
+            Route::Messages => chat::answer(&live, exchange, messages::read),
             // Answered by who received them; never queued.
-            Route::Models
+            Route::CountTokens
+            | Route::Models
             | Route::Model(_)
             | Route::Health
             | Route::Ready

@@ -8,6 +8,10 @@ use crate::openai::error::ApiError;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Route {
     Chat,
+    /// Anthropic's way to chat.
+    Messages,
+    /// `/messages/count_tokens`.
+    CountTokens,
     Models,
     /// One model, by the name clients use, percent-decoded.
     Model(String),
@@ -46,12 +50,17 @@ pub(crate) enum Access {
 impl Route {
     /// Whether it is asked for with POST.
     fn changes_something(&self) -> bool {
-        matches!(self, Self::Chat | Self::ResetBreakers)
+        matches!(
+            self,
+            Self::Chat | Self::Messages | Self::CountTokens | Self::ResetBreakers
+        )
     }
 
     pub(crate) fn access(&self) -> Access {
         match self {
-            Self::Chat | Self::Models | Self::Model(_) => Access::Key,
+            Self::Chat | Self::Messages | Self::CountTokens | Self::Models | Self::Model(_) => {
+                Access::Key
+            }
             Self::Health | Self::Ready | Self::Dashboard(_) | Self::Preflight => Access::Open,
             Self::TestOci
             | Self::Accounts
@@ -75,6 +84,8 @@ pub(crate) fn route(head: &Head) -> Result<Route, ApiError> {
         .unwrap_or(path);
     let route = match api {
         "/chat/completions" => Route::Chat,
+        "/messages" => Route::Messages,
+        "/messages/count_tokens" => Route::CountTokens,
         "/models" => Route::Models,
         _ => match (api.strip_prefix("/models/"), path) {
             (Some(name), _) => Route::Model(percent_decoded(name)),
@@ -108,7 +119,7 @@ pub(crate) fn route(head: &Head) -> Result<Route, ApiError> {
 
 fn allowed(route: &Route) -> &'static str {
     match route {
-        Route::Chat => "POST, OPTIONS",
+        Route::Chat | Route::Messages | Route::CountTokens => "POST, OPTIONS",
         Route::Models | Route::Model(_) => "GET, HEAD, OPTIONS",
         Route::ResetBreakers => "POST",
         Route::Health
@@ -184,6 +195,14 @@ mod tests {
         check("POST", "/v1/chat/completions", Ok(Route::Chat));
         check("POST", "/chat/completions", Ok(Route::Chat));
         check("POST", "/v1/chat/completions/", Ok(Route::Chat));
+        check("POST", "/v1/messages", Ok(Route::Messages));
+        check("POST", "/messages/", Ok(Route::Messages));
+        check("GET", "/v1/messages", Err(405));
+        check("OPTIONS", "/v1/messages", Ok(Route::Preflight));
+        let count = "/v1/messages/count_tokens";
+        check("POST", count, Ok(Route::CountTokens));
+        check("GET", count, Err(405));
+        check("POST", "/v1/messages/batches", Err(404));
         check("GET", "/v1/models", Ok(Route::Models));
         check("HEAD", "/models", Ok(Route::Models));
         check(

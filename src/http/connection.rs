@@ -16,6 +16,7 @@ use crate::http::handover;
 use crate::http::head::{self, Framing, Head, Parsed, Version};
 use crate::http::pace::Pace;
 use crate::http::reply::{self, Asked, Ending, Reply};
+use crate::http::shape::Shape;
 use crate::http::ticket::Ticket;
 use crate::names::RequestId;
 use crate::openai::error::ApiError;
@@ -371,18 +372,16 @@ impl Client<'_> {
         let asked = Asked {
             path: head.map_or("/v1/", |head| &head.path),
             version: head.map_or(Version::Http11, |head| head.version),
+            shape: head.map_or(Shape::OpenAi, Shape::of),
             request_id,
             keep_alive,
         };
-        let mut bytes = reply::head_bytes(
-            asked,
-            reply.status,
-            &reply.headers,
-            Ending::Length(reply.body.len()),
-            SystemTime::now(),
-        );
+        let body = asked.shape.body(reply, request_id);
+        let ending = Ending::Length(body.len());
+        let now = SystemTime::now();
+        let mut bytes = reply::head_bytes(asked, reply.status, &reply.headers, ending, now);
         if head.is_none_or(|head| head.method != "HEAD") {
-            bytes.extend_from_slice(&reply.body);
+            bytes.extend_from_slice(&body);
         }
         self.write(&bytes)
     }

@@ -3,11 +3,10 @@
 use crate::http::head::Head;
 
 /// The API with and without its prefix; `/stats`, `/admin` and `/test-oci` are never among them.
-const API_PATHS: [&str; 3] = ["/v1/", "/chat/", "/models"];
+const API_PATHS: [&str; 4] = ["/v1/", "/chat/", "/messages", "/models"];
 
 /// Headers of ours that a page's script may read.
-const EXPOSED: &str =
-    "x-request-id, opc-request-id, x-ociai-account, x-ociai-dropped-params, retry-after";
+const EXPOSED: &str = "x-request-id, request-id, opc-request-id, x-ociai-account, x-ociai-dropped-params, x-ociai-estimated, retry-after";
 
 /// How long a browser may remember a preflight, seconds. Browsers cap it at 2 h or less themselves.
 const PREFLIGHT_MAX_AGE: &str = "7200";

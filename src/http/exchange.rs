@@ -11,6 +11,7 @@ use crate::http::body::Body;
 use crate::http::event_stream::{EventStream, Writer};
 use crate::http::head::{Head, Version};
 use crate::http::reply::{self, Asked, Ending, Reply};
+use crate::http::shape::Shape;
 use crate::http::ticket::{Place, Ticket};
 use crate::names::RequestId;
 use crate::openai::error::ApiError;
@@ -121,13 +122,11 @@ impl Exchange {
     }
 
     fn write_reply(&self, mut writer: Writer, reply: &Reply) {
-        let mut bytes = self.head_bytes(
-            reply.status,
-            &reply.headers,
-            Ending::Length(reply.body.len()),
-        );
+        let body = Shape::of(&self.ticket.head).body(reply, &self.ticket.request_id);
+        let ending = Ending::Length(body.len());
+        let mut bytes = self.head_bytes(reply.status, &reply.headers, ending);
         if self.ticket.head.method != "HEAD" {
-            bytes.extend_from_slice(&reply.body);
+            bytes.extend_from_slice(&body);
         }
         // A short answer is one piece: it is as good as whole once its bytes are on their way.
         if self.ticket.complete() {
@@ -148,6 +147,7 @@ impl Exchange {
         let asked = Asked {
             path: &head.path,
             version: head.version,
+            shape: Shape::of(head),
             request_id: &self.ticket.request_id,
             keep_alive: self.ticket.keeps_alive(),
         };

@@ -19,6 +19,7 @@ use crate::http::head::Version;
 use crate::http::inner::{self, Inner};
 use crate::http::pace::PaceLimits;
 use crate::http::reply::{self, Asked, Ending, Reply};
+use crate::http::shape::Shape;
 use crate::http::straight::Straight;
 use crate::http::ticket::{TicketNumber, Waiting};
 use crate::http::{Desk, ListenSettings};
@@ -191,6 +192,7 @@ fn refuse_unread(stream: &TcpStream, error: &ApiError) {
     let asked = Asked {
         path: "/v1/",
         version: Version::Http11,
+        shape: Shape::OpenAi,
         request_id: &id,
         keep_alive: false,
     };

@@ -20,6 +20,7 @@ pub(crate) mod head;
 mod inner;
 pub(crate) mod pace;
 pub(crate) mod reply;
+pub(crate) mod shape;
 #[cfg(test)]
 mod slow_readers;
 mod straight;

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::http::cors;
 use crate::http::head::{Head, Version};
+use crate::http::shape::Shape;
 use crate::names::RequestId;
 use crate::openai::error::ApiError;
 
@@ -14,6 +15,8 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: Vec<u8>,
+    /// What `body` says, if it refuses something: for clients that expect another [`Shape`].
+    pub(super) refusal: Option<Box<ApiError>>,
 }
 
 /// How the client finds the end of an answer.
@@ -26,16 +29,27 @@ pub(crate) enum Ending {
 }
 
 impl Reply {
-    pub(crate) fn json(status: u16, body: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn new(
+        status: u16,
+        headers: Vec<(&'static str, String)>,
+        body: impl Into<Vec<u8>>,
+    ) -> Self {
         Self {
             status,
-            headers: vec![("Content-Type", "application/json".to_owned())],
+            headers,
             body: body.into(),
+            refusal: None,
         }
+    }
+
+    pub(crate) fn json(status: u16, body: impl Into<Vec<u8>>) -> Self {
+        let headers = vec![("Content-Type", "application/json".to_owned())];
+        Self::new(status, headers, body)
     }
 
     pub(crate) fn error(error: &ApiError) -> Self {
         let mut reply = Self::json(error.status, error.to_json());
+        reply.refusal = Some(Box::new(error.clone()));
         if let Some(wait) = error.retry_after {
             reply
                 .headers
@@ -54,11 +68,7 @@ impl Reply {
 
     /// 204 to a preflight.
     pub(crate) fn preflight(head: &Head) -> Self {
-        Self {
-            status: 204,
-            headers: cors::preflight_headers(head),
-            body: Vec::new(),
-        }
+        Self::new(204, cors::preflight_headers(head), Vec::new())
     }
 
     /// Adds a header, unless its value would break the head.
@@ -78,6 +88,7 @@ fn whole_seconds(wait: Duration) -> u64 {
 pub(crate) struct Asked<'a> {
     pub(crate) path: &'a str,
     pub(crate) version: Version,
+    pub(crate) shape: Shape,
     pub(crate) request_id: &'a RequestId,
     /// Whether the connection lives on afterwards.
     pub(crate) keep_alive: bool,
@@ -108,6 +119,9 @@ pub(crate) fn head_bytes(
         line(name, value);
     }
     line("X-Request-Id", asked.request_id.as_str());
+    if let Some(name) = asked.shape.id_header() {
+        line(name, asked.request_id.as_str());
+    }
     match ending {
         // RFC 9110 §8.6: a 204 has no Content-Length, and that of a 304 would be the length of what is not sent.
         Ending::Length(_) if matches!(status, 204 | 304) => {}
@@ -163,6 +177,7 @@ mod tests {
         let asked = Asked {
             path,
             version,
+            shape: Shape::OpenAi,
             request_id: &id,
             keep_alive,
         };

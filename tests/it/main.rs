@@ -30,6 +30,7 @@ mod kill;
 mod life;
 mod logs;
 mod matrix;
+mod messages;
 mod param_repair;
 mod prometheus;
 mod secrets;

@@ -11,13 +11,14 @@ const MAX_LINES: usize = 500;
 const FREE: [&str; 5] = ["cores", "crypto", "names", "json", "recent"];
 
 /// Each room, and the others that it may name. [`FREE`] is for all; `lib`, `self_check`, `server` and `watch` are the wiring and name all.
-const ROOMS: [(&str, &[&str]); 25] = [
+const ROOMS: [(&str, &[&str]); 26] = [
     ("accounts", &[]),
     (
         "api",
         &[
             "workers",
             "dispatch",
+            "messages",
             "translate",
             "openai",
             "http",
@@ -49,11 +50,15 @@ const ROOMS: [(&str, &[&str]); 25] = [
         &["accounts", "translate", "oci", "openai", "http", "stats"],
     ),
     ("fuzz", &[]),
-    ("http", &["openai::error", "openai::render"]),
+    (
+        "http",
+        &["messages::error", "openai::error", "openai::render"],
+    ),
     ("init", &["config", "modes", "oci::keys"]),
     ("json", &[]),
     ("life", &[]),
     ("logger", &[]),
+    ("messages", &["openai"]),
     ("modes", &[]),
     ("names", &[]),
     ("oci", &[]),
@@ -71,7 +76,7 @@ const ROOMS: [(&str, &[&str]); 25] = [
 const WIRING: [&str; 5] = ["lib", "main", "self_check", "server", "watch"];
 
 /// Pure cores: time comes in as an argument.
-const CORES: [&str; 32] = [
+const CORES: [&str; 34] = [
     "accounts/",
     "api/auth.rs",
     "api/models.rs",
@@ -86,11 +91,13 @@ const CORES: [&str; 32] = [
     "http/head.rs",
     "http/pace.rs",
     "http/reply.rs",
+    "http/shape.rs",
     "http/ticket.rs",
     "http/event_stream.rs",
     "init/",
     "json.rs",
     "logger/file.rs",
+    "messages/",
     "names.rs",
     "oci/clock.rs",
     "oci/error.rs",
