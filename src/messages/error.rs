@@ -1,5 +1,5 @@
-//! An error as Anthropic's clients expect it: `{"type":"error","error":{"type","message"},"request_id"}`. The status stays, and so
-//! does the message. Source: Anthropic's API reference, Errors.
+//! An error as Anthropic's clients expect it: `{"type":"error","error":{"type","message","details"},"request_id"}`. Status, code and
+//! message stay what they are. Source: Anthropic's API reference, Errors.
 
 use std::borrow::Cow;
 
@@ -22,6 +22,14 @@ struct Envelope<'a> {
 struct Body<'a> {
     r#type: &'static str,
     message: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<Details<'a>>,
+}
+
+/// Where Anthropic's clients look for what kind of error it is, more closely than its type says.
+#[derive(Serialize)]
+struct Details<'a> {
+    error_code: &'a str,
 }
 
 /// One line of JSON.
@@ -35,6 +43,10 @@ pub(crate) fn to_json(error: &ApiError, request_id: &str) -> String {
         error: Body {
             r#type: kind(error.status),
             message,
+            details: error
+                .code
+                .as_deref()
+                .map(|error_code| Details { error_code }),
         },
         request_id,
     };

@@ -44,6 +44,9 @@ pub(crate) struct Query {
     pub(super) mcp_servers: Vec<IgnoredAny>,
     #[serde(default)]
     pub(super) container: Option<IgnoredAny>,
+    /// The conversation is to be kept, or goes on with one that was.
+    #[serde(default)]
+    pub(super) thread: Option<IgnoredAny>,
 }
 
 #[derive(Debug, Deserialize)]

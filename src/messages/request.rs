@@ -15,6 +15,9 @@ use super::{tools, turns};
 const MEDIUM_BUDGET: i64 = 4_096;
 const HIGH_BUDGET: i64 = 16_384;
 
+/// By this code clients know that they must send the whole conversation, and do so.
+const NO_THREADS: &str = "thread_unsupported_request";
+
 /// What a schema of the answer is called: the Messages API has no name for it.
 const SCHEMA_NAME: &str = "output";
 
@@ -48,6 +51,10 @@ pub(crate) fn parse(body: &[u8]) -> Result<Query, ApiError> {
             "mcp_servers",
             "no MCP servers are connected here: connect them in the client, and send their tools",
         ));
+    }
+    if query.thread.is_some() {
+        let why = "no conversations are kept here: leave it out, and send the whole conversation each time";
+        return Err(wrong("thread", why).with_code(NO_THREADS));
     }
     Ok(query)
 }

@@ -127,7 +127,10 @@ fn errors_have_their_type_by_their_status() {
         (ApiError::upstream_timeout(second), "timeout_error"),
     ] {
         let json: Value = serde_json::from_str(&error::to_json(&told, "id")).unwrap();
-        let body = json!({"type": kind, "message": told.message});
+        let mut body = json!({"type": kind, "message": told.message});
+        if let Some(code) = &told.code {
+            body["details"] = json!({"error_code": code});
+        }
         assert_eq!(
             json,
             json!({"type": "error", "error": body, "request_id": "id"})

@@ -23,6 +23,8 @@ CLIENTS = {
     "AI SDK": ("AI SDK", r"^\| Vercel's AI SDK ([\d.]+)"),
     "langchain-openai": ("LangChain", r"^\| LangChain, `langchain-openai` ([\d.]+)"),
     "litellm": ("LiteLLM", r"^\| LiteLLM ([\d.]+)"),
+    "anthropic for Python": ("`anthropic` for Python", r"^\| `anthropic` (.+) for Python \|"),
+    "@anthropic-ai/sdk for Node.js": ("`@anthropic-ai/sdk` for Node.js", r"^\| `@anthropic-ai/sdk` (.+) for Node\.js \|"),
 }
 CELLS = ["chat", "stream", "tools", "streamed parallel tools", "structured output", "image", "reasoning", "errors"]
 # By what is in the models' names.

@@ -277,6 +277,8 @@ fn what_is_wrong_is_named_with_its_path() {
         assert_eq!(refused.param.as_deref(), Some(param), "{more}");
         assert!(refused.message.contains(param), "{}", refused.message);
     }
+    let thread = translated(&json!({"thread": {"type": "create"}})).unwrap_err();
+    assert_eq!(thread.code.as_deref(), Some("thread_unsupported_request"));
     for body in ["", "[]", "7", "{", "{\"model\":\"m\""] {
         assert_eq!(parse(body.as_bytes()).unwrap_err().status, 400, "{body}");
     }
@@ -299,6 +301,7 @@ fn null_is_absent() {
         "output_format",
         "mcp_servers",
         "container",
+        "thread",
         "metadata",
         "service_tier",
     ];

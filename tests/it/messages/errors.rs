@@ -87,6 +87,16 @@ fn a_wrong_request_is_told_what_is_wrong() {
         let message = told(&asked("grok", "Hello", &more).to_string());
         assert!(message.contains(named), "{message}");
     }
+    let kept = post(
+        &proxy,
+        PATH,
+        &asked("grok", "Hello", &json!({"thread": {"type": "create"}})),
+    );
+    assert_error(&kept, 400, "invalid_request_error");
+    assert_eq!(
+        kept.json()["error"]["details"]["error_code"],
+        "thread_unsupported_request"
+    );
     let unknown = post(
         &proxy,
         PATH,
@@ -230,6 +240,8 @@ fn a_full_queue_is_an_overload() {
     let refused = post(&proxy, PATH, &body);
     assert_error(&refused, 503, "overloaded_error");
     assert!(refused.header("retry-after").is_some());
+    let details = &refused.json()["error"]["details"];
+    assert_eq!(details, &json!({"error_code": "queue_full"}));
     // An estimate waits for nobody.
     assert_eq!(post(&proxy, "/v1/messages/count_tokens", &body).status, 200);
     gate.open();
