@@ -38,6 +38,13 @@ impl Fleet {
     }
 }
 
+/// In which of the program's words a client asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Api {
+    Chat,
+    Messages,
+}
+
 /// What the faulty account does, and who was asked since it does.
 #[derive(Default)]
 struct Armed {
@@ -49,6 +56,7 @@ pub(crate) struct Site {
     pub(crate) simulator: Simulator,
     pub(crate) proxy: Proxy,
     armed: Arc<Mutex<Armed>>,
+    api: Api,
 }
 
 /// What an account has counted, and how it is.
@@ -115,7 +123,13 @@ impl Site {
             simulator,
             proxy,
             armed,
+            api: Api::Chat,
         }
+    }
+
+    /// Its clients ask so.
+    pub(crate) fn by(self, api: Api) -> Self {
+        Self { api, ..self }
     }
 
     /// The account that the next request asks first does this from now on, and the others answer well.
@@ -181,7 +195,7 @@ impl Site {
     /// Sends a chat on a connection of its own and reads all of the answer.
     pub(crate) fn chat(&self, model: &str, stream: bool) -> (Response, Client) {
         let mut client = self.proxy.connect();
-        ask(&mut client, model, stream);
+        ask_by(self.api, &mut client, model, stream);
         let answer = client.response("POST");
         (answer, client)
     }
@@ -189,7 +203,7 @@ impl Site {
     /// As `chat` for a stream; the gate is opened as soon as this text of it has arrived.
     pub(crate) fn chat_until(&self, model: &str, text: &str, gate: &Gate) -> (Response, Client) {
         let mut client = self.proxy.connect();
-        ask(&mut client, model, true);
+        ask_by(self.api, &mut client, model, true);
         let mut answer = client.head();
         while !String::from_utf8_lossy(&answer.body).contains(text) {
             answer.body.extend(client.chunk().unwrap());
@@ -220,10 +234,19 @@ impl Site {
 
 /// Sends a chat and leaves its answer unread.
 pub(crate) fn ask(client: &mut Client, model: &str, stream: bool) {
+    ask_by(Api::Chat, client, model, stream);
+}
+
+fn ask_by(api: Api, client: &mut Client, model: &str, stream: bool) {
+    let path = match api {
+        Api::Chat => "/v1/chat/completions",
+        Api::Messages => "/v1/messages",
+    };
+    // What each of them has beyond the other's is ignored there.
     let body = body(model, stream).to_string();
     let bearer = format!("Bearer {KEY}");
     let headers = [("Authorization", bearer.as_str())];
-    client.send_request("POST", "/v1/chat/completions", &headers, &body);
+    client.send_request("POST", path, &headers, &body);
 }
 
 fn body(model: &str, stream: bool) -> Value {
@@ -253,17 +276,22 @@ fn lock(armed: &Mutex<Armed>) -> std::sync::MutexGuard<'_, Armed> {
     armed.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What an answer says, streamed or whole.
+/// What an answer says, streamed or whole, whichever API it came by.
 pub(crate) fn said(answer: &Response) -> String {
     let text = |choice: &Value| choice["content"].as_str().unwrap_or_default().to_owned();
     if answer.header("content-type") == Some("application/json") {
-        return text(&answer.json()["choices"][0]["message"]);
+        let body = answer.json();
+        let block = body["content"][0]["text"].as_str().map(str::to_owned);
+        return block.unwrap_or_else(|| text(&body["choices"][0]["message"]));
     }
     let events = answer.events();
     let chunks = events
         .iter()
         .filter_map(|event| serde_json::from_str::<Value>(event).ok());
     chunks
-        .map(|chunk| text(&chunk["choices"][0]["delta"]))
+        .map(|chunk| {
+            let block = chunk["delta"]["text"].as_str().map(str::to_owned);
+            block.unwrap_or_else(|| text(&chunk["choices"][0]["delta"]))
+        })
         .collect()
 }
