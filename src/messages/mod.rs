@@ -6,6 +6,8 @@ mod answer;
 mod blocks;
 pub(crate) mod count;
 pub(crate) mod error;
+#[cfg(test)]
+mod fuzz;
 pub(crate) mod models;
 mod query;
 pub(crate) mod render;
