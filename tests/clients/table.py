@@ -88,13 +88,13 @@ def table():
 
 def show():
     """How many of each vendor's models passed, for each client and cell, in all its versions."""
-    print(f"{'':20}{'':25}" + "".join(f"{vendor:>8}" for vendor in VENDORS))
+    print(f"{'':30}{'':25}" + "".join(f"{vendor:>8}" for vendor in VENDORS))
     for client in CLIENTS:
         for cell in CELLS:
             wanted = {vendor: len(versions[client]) * len(of_vendor[vendor]) for vendor in VENDORS}
             lacks = {vendor: len(missing(client, cell, vendor)) for vendor in VENDORS}
             passed = [f"{max(wanted[vendor] - lacks[vendor], 0)}/{wanted[vendor]}" for vendor in VENDORS]
-            print(f"{client:20}{cell:25}" + "".join(f"{each:>8}" for each in passed))
+            print(f"{client:30}{cell:25}" + "".join(f"{each:>8}" for each in passed))
 
 
 def told():
