@@ -31,11 +31,13 @@
 //! the log, `life` signals and limits, `names` the newtypes, `crypto` ring or AWS-LC, `json` a forgiving reader, `cores` turns for
 //! heavy work, `recent` percentiles, `systemd` what a service manager gives and hears, `accounts` the fleet: who can serve what,
 //! `watch` the health checks' thread, `stats` the figures, `openai` what
-//! clients speak, `messages` Anthropic's way to say the same, `simulator` a fake OCI for `-demo` and the tests, `demo` the demo, `server` the wiring.
+//! clients speak, `messages` Anthropic's way to say the same, `responses` and `completions` OpenAI's other APIs that a chat answers,
+//! `simulator` a fake OCI for `-demo` and the tests, `demo` the demo, `server` the wiring.
 
 mod accounts;
 mod api;
 mod cli;
+mod completions;
 mod config;
 mod cores;
 mod crypto;
@@ -56,6 +58,7 @@ mod openai;
 #[doc(hidden)]
 pub mod parts;
 mod recent;
+mod responses;
 mod self_check;
 mod server;
 pub mod simulator;

@@ -167,7 +167,9 @@ fn prepare(live: &Live, exchange: &Exchange, read: Read) -> Result<Job, Refused>
         render,
         mut lost,
     } = read(&body, exchange.request_id())?;
-    let names = if log::log_enabled!(log::Level::Debug) {
+    // Those of a chat alone are known one by one.
+    let is_chat = exchange.head().path.ends_with("/chat/completions");
+    let names = if is_chat && log::log_enabled!(log::Level::Debug) {
         ChatRequest::field_names(&body)
     } else {
         Vec::new()
@@ -197,7 +199,7 @@ fn prepare(live: &Live, exchange: &Exchange, read: Read) -> Result<Job, Refused>
         model: model.clone(),
         serving: target.serving_mode(),
         request: translate::request(request, target, &live.rules)
-            .map_err(|error| refused(error.into()))?,
+            .map_err(|error| refused(render.refusal(error.into())))?,
         memory: Some(memory),
         meta,
         render,

@@ -3,12 +3,14 @@
 
 pub(crate) mod auth;
 mod chat;
+mod completions;
 mod dashboard;
 #[cfg(test)]
 mod fuzz;
 mod messages;
 mod metrics;
 mod models;
+mod responses;
 pub(crate) mod route;
 mod stats;
 mod status;
@@ -111,10 +113,15 @@ impl Api {
             Err(error) => return answer_now(exchange, &Reply::error(&error)),
         };
         let reply = match &route {
-            Route::Chat | Route::Messages | Route::TestOci => {
+            Route::Chat
+            | Route::Messages
+            | Route::Completions
+            | Route::Responses
+            | Route::TestOci => {
                 return enqueue(&live, workers, Task { route, exchange });
             }
             Route::CountTokens => messages::count_tokens(&live, &exchange),
+            Route::StoredResponse => Reply::error(&ApiError::not_stored()),
             Route::Models => models::list(&live, Shape::of(exchange.head())),
             Route::Model(name) => models::one(&live, name, Shape::of(exchange.head())),
             Route::Health => status::health(self, &live),
@@ -155,8 +162,11 @@ impl Api {
             Route::TestOci => status::test_oci(&live, exchange),
             Route::Chat => chat::answer(&live, exchange, chat::read),
             Route::Messages => chat::answer(&live, exchange, messages::read),
+            Route::Completions => chat::answer(&live, exchange, completions::read),
+            Route::Responses => chat::answer(&live, exchange, responses::read),
             // Answered by who received them; never queued.
             Route::CountTokens
+            | Route::StoredResponse
             | Route::Models
             | Route::Model(_)
             | Route::Health

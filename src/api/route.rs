@@ -12,6 +12,12 @@ pub(crate) enum Route {
     Messages,
     /// `/messages/count_tokens`.
     CountTokens,
+    /// The legacy completions.
+    Completions,
+    /// `POST /v1/responses`.
+    Responses,
+    /// A response of an earlier request, by its id.
+    StoredResponse,
     Models,
     /// One model, by the name clients use, percent-decoded.
     Model(String),
@@ -52,15 +58,25 @@ impl Route {
     fn changes_something(&self) -> bool {
         matches!(
             self,
-            Self::Chat | Self::Messages | Self::CountTokens | Self::ResetBreakers
+            Self::Chat
+                | Self::Messages
+                | Self::CountTokens
+                | Self::Completions
+                | Self::Responses
+                | Self::ResetBreakers
         )
     }
 
     pub(crate) fn access(&self) -> Access {
         match self {
-            Self::Chat | Self::Messages | Self::CountTokens | Self::Models | Self::Model(_) => {
-                Access::Key
-            }
+            Self::Chat
+            | Self::Messages
+            | Self::CountTokens
+            | Self::Completions
+            | Self::Responses
+            | Self::StoredResponse
+            | Self::Models
+            | Self::Model(_) => Access::Key,
             Self::Health | Self::Ready | Self::Dashboard(_) | Self::Preflight => Access::Open,
             Self::TestOci
             | Self::Accounts
@@ -86,7 +102,10 @@ pub(crate) fn route(head: &Head) -> Result<Route, ApiError> {
         "/chat/completions" => Route::Chat,
         "/messages" => Route::Messages,
         "/messages/count_tokens" => Route::CountTokens,
+        "/completions" => Route::Completions,
+        "/responses" => Route::Responses,
         "/models" => Route::Models,
+        _ if api.starts_with("/responses/") => Route::StoredResponse,
         _ => match (api.strip_prefix("/models/"), path) {
             (Some(name), _) => Route::Model(percent_decoded(name)),
             (None, "/health") => Route::Health,
@@ -108,6 +127,8 @@ pub(crate) fn route(head: &Head) -> Result<Route, ApiError> {
     match (head.method.as_str(), route.access()) {
         ("OPTIONS", Access::Key) => Ok(Route::Preflight),
         ("POST", _) if route.changes_something() => Ok(route),
+        // Whatever is to be done with it: it is not there.
+        ("POST" | "DELETE", _) if route == Route::StoredResponse => Ok(route),
         ("GET" | "HEAD", Access::Key | Access::Open | Access::LocalOrKey)
             if !route.changes_something() =>
         {
@@ -119,7 +140,12 @@ pub(crate) fn route(head: &Head) -> Result<Route, ApiError> {
 
 fn allowed(route: &Route) -> &'static str {
     match route {
-        Route::Chat | Route::Messages | Route::CountTokens => "POST, OPTIONS",
+        Route::Chat
+        | Route::Messages
+        | Route::CountTokens
+        | Route::Completions
+        | Route::Responses => "POST, OPTIONS",
+        Route::StoredResponse => "GET, HEAD, POST, DELETE, OPTIONS",
         Route::Models | Route::Model(_) => "GET, HEAD, OPTIONS",
         Route::ResetBreakers => "POST",
         Route::Health
@@ -217,6 +243,13 @@ mod tests {
         );
         check("OPTIONS", "/v1/chat/completions", Ok(Route::Preflight));
         check("OPTIONS", "/models", Ok(Route::Preflight));
+        check("POST", "/completions", Ok(Route::Completions));
+        check("POST", "/v1/responses", Ok(Route::Responses));
+        check("GET", "/v1/responses", Err(405));
+        for method in ["GET", "POST", "DELETE"] {
+            check(method, "/responses/resp_1", Ok(Route::StoredResponse));
+        }
+        check("PUT", "/v1/responses/resp_1/cancel", Err(405));
         check("GET", "/health", Ok(Route::Health));
         check("HEAD", "/ready", Ok(Route::Ready));
         check("GET", "/test-oci", Ok(Route::TestOci));

@@ -101,7 +101,7 @@ impl Dispatch {
                 error
             };
             if !journey.failed(seat, next, now, || slots.draw_retry()) {
-                let told = translate::error(&error);
+                let told = job.render.refusal(translate::error(&error));
                 return refuse(exchange, outcome, &told, Some(&error));
             }
             note(&exchange, &outcome, next, &error);

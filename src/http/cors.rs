@@ -3,7 +3,14 @@
 use crate::http::head::Head;
 
 /// The API with and without its prefix; `/stats`, `/admin` and `/test-oci` are never among them.
-const API_PATHS: [&str; 4] = ["/v1/", "/chat/", "/messages", "/models"];
+const API_PATHS: [&str; 6] = [
+    "/v1/",
+    "/chat/",
+    "/completions",
+    "/messages",
+    "/models",
+    "/responses",
+];
 
 /// Headers of ours that a page's script may read.
 const EXPOSED: &str = "x-request-id, request-id, opc-request-id, x-ociai-account, x-ociai-dropped-params, x-ociai-estimated, retry-after";

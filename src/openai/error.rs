@@ -190,6 +190,13 @@ impl ApiError {
         .with_param(Some("model".to_owned()))
     }
 
+    /// 404: a response of an earlier request is asked for.
+    pub(crate) fn not_stored() -> Self {
+        let message =
+            "No response is stored here: each is in the answer to its request and nowhere else.";
+        Self::new(404, INVALID_REQUEST, message).with_code("response_not_found")
+    }
+
     /// 404: no account of that id.
     pub(crate) fn unknown_account(id: &str) -> Self {
         Self::new(

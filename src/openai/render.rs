@@ -40,6 +40,11 @@ pub(crate) trait Render {
 
     /// The last events of a stream that breaks off.
     fn error(&mut self, error: &ApiError) -> Vec<Event>;
+
+    /// An error about the chat, with the names that its fields have in the API's request.
+    fn refusal(&self, error: ApiError) -> ApiError {
+        error
+    }
 }
 
 /// As the chat completions API has it.

@@ -12,6 +12,7 @@
 mod chat;
 mod chat_fields;
 mod cohere;
+mod completions;
 mod dashboard;
 mod endpoints;
 mod faults;
@@ -33,6 +34,7 @@ mod matrix;
 mod messages;
 mod param_repair;
 mod prometheus;
+mod responses;
 mod secrets;
 mod smoke;
 #[cfg(target_os = "linux")]

@@ -11,7 +11,7 @@ const MAX_LINES: usize = 500;
 const FREE: [&str; 5] = ["cores", "crypto", "names", "json", "recent"];
 
 /// Each room, and the others that it may name. [`FREE`] is for all; `lib`, `self_check`, `server` and `watch` are the wiring and name all.
-const ROOMS: [(&str, &[&str]); 26] = [
+const ROOMS: [(&str, &[&str]); 28] = [
     ("accounts", &[]),
     (
         "api",
@@ -21,6 +21,8 @@ const ROOMS: [(&str, &[&str]); 26] = [
             "messages",
             "translate",
             "openai",
+            "completions",
+            "responses",
             "http",
             "accounts",
             "oci::error",
@@ -29,6 +31,7 @@ const ROOMS: [(&str, &[&str]); 26] = [
         ],
     ),
     ("cli", &["http", "init"]),
+    ("completions", &["openai"]),
     (
         "config",
         &[
@@ -65,6 +68,7 @@ const ROOMS: [(&str, &[&str]); 26] = [
     ("openai", &[]),
     ("parts", &["accounts", "oci"]),
     ("recent", &[]),
+    ("responses", &["openai"]),
     ("simulator", &[]),
     ("stats", &[]),
     ("systemd", &[]),
@@ -76,12 +80,13 @@ const ROOMS: [(&str, &[&str]); 26] = [
 const WIRING: [&str; 5] = ["lib", "main", "self_check", "server", "watch"];
 
 /// Pure cores: time comes in as an argument.
-const CORES: [&str; 34] = [
+const CORES: [&str; 36] = [
     "accounts/",
     "api/auth.rs",
     "api/models.rs",
     "api/route.rs",
     "cli.rs",
+    "completions/",
     "config/",
     "dispatch/journey.rs",
     "dispatch/verdict.rs",
@@ -108,6 +113,7 @@ const CORES: [&str; 34] = [
     "oci/wire/",
     "openai/",
     "recent.rs",
+    "responses/",
     "stats/",
     "translate/",
     "workers.rs",
