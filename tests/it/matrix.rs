@@ -1,6 +1,7 @@
 //! The fault matrix: each thing that can go wrong upstream, for a whole answer and a stream, before and behind its first event, with
 //! one account and with three. `rows` is the table; here each line of it is made true.
 
+mod apis;
 mod bytes;
 mod endpoints;
 mod faults;
@@ -20,7 +21,7 @@ use serde_json::Value;
 use crate::harness::{Client, KEY, Response};
 use crate::matrix::faults::{FIRST_TEXT, LAST_TEXT};
 use crate::matrix::rows::{Asked, BODIES, EVENTS, End, HEADS, Row};
-use crate::matrix::site::{Api, Fleet, Site, Standing, said};
+use crate::matrix::site::{Fleet, Site, Standing, said};
 
 /// Programs at once: most of the time is pauses between attempts.
 const SHARDS: usize = 12;
@@ -36,7 +37,6 @@ const COOLDOWN: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy)]
 struct Case {
     row: &'static Row,
-    api: Api,
     fleet: Fleet,
     stream: bool,
     begun: bool,
@@ -44,14 +44,13 @@ struct Case {
 }
 
 impl Case {
-    fn of(row: &'static Row, api: Api, fleet: Fleet) -> Vec<Self> {
+    fn of(row: &'static Row, fleet: Fleet) -> Vec<Self> {
         let end = match fleet {
             Fleet::One => row.alone,
             Fleet::Three => row.fleet,
         };
         let case = |stream, begun, end| Self {
             row,
-            api,
             fleet,
             stream,
             begun,
@@ -73,27 +72,19 @@ impl Case {
             (true, false) => "stream",
             (true, true) => "stream, begun",
         };
-        format!(
-            "{} ({stream}, {:?}, {:?})",
-            self.row.name, self.api, self.fleet
-        )
+        format!("{} ({stream}, {:?})", self.row.name, self.fleet)
     }
 }
 
 fn check_all(rows: &'static [Row]) {
-    check_by(Api::Chat, rows, &[Fleet::One, Fleet::Three]);
-}
-
-fn check_by(api: Api, rows: &'static [Row], fleets: &[Fleet]) {
     let cases = || {
-        let rows = move |fleet| rows.iter().flat_map(move |row| Case::of(row, api, fleet));
-        // Each wait is a program of its own: the chats' show what becomes of them.
-        let cases = fleets.iter().copied().flat_map(rows);
-        cases.filter(|case| api == Api::Chat || !case.row.fault.waits())
+        let fleets = [Fleet::One, Fleet::Three];
+        let rows = move |fleet| rows.iter().flat_map(move |row| Case::of(row, fleet));
+        fleets.into_iter().flat_map(rows)
     };
     let (waiting, others): (Vec<_>, Vec<_>) = cases().partition(|case| case.row.fault.waits());
     let mut shards: Vec<(&str, Vec<Case>)> = Vec::new();
-    for fleet in fleets.iter().copied() {
+    for fleet in [Fleet::One, Fleet::Three] {
         let same: Vec<_> = others.iter().filter(|case| case.fleet == fleet).collect();
         let size = same.len().div_ceil(SHARDS / 2);
         let pieces = same.chunks(size);
@@ -109,7 +100,7 @@ fn check_by(api: Api, rows: &'static [Row], fleets: &[Fleet]) {
 
 fn check_shard(limits: &str, cases: &[Case]) {
     let Some(first) = cases.first() else { return };
-    let site = Site::start(first.fleet, limits).by(first.api);
+    let site = Site::start(first.fleet, limits);
     let (good, _) = site.chat("grok", false);
     let good = said(&good);
     assert!(good.len() > 10, "{good}");
@@ -140,7 +131,7 @@ fn check(site: &Site, case: Case, good: &str) {
     assert_eq!(answer.status, end.status, "{shown}");
     let code = error_code(&answer);
     assert_eq!(code.as_deref(), end.code, "{shown}");
-    assert_eq!(is_done(case.api, &answer, case.stream), end.done, "{shown}");
+    assert_eq!(is_done(&answer, case.stream), end.done, "{shown}");
     assert!(answer.whole, "{shown}");
     check_text(case, &answer, good, &shown);
 
@@ -213,39 +204,24 @@ fn error_code(answer: &Response) -> Option<String> {
         Some("application/json") => answer.json(),
         _ => {
             let events = answer.events();
-            let errors = events.iter().filter(|event| {
-                event.starts_with("{\"error\"") || event.starts_with("{\"type\":\"error\"")
-            });
+            let errors = events
+                .iter()
+                .filter(|event| event.starts_with("{\"error\""));
             assert!(errors.count() <= 1, "{events:?}");
             serde_json::from_str(events.last()?).ok()?
         }
     };
     let error = error.get("error")?;
-    let code = error["code"].as_str();
-    let code = code.or_else(|| error["details"]["error_code"].as_str());
-    Some(code.unwrap_or("none").to_owned())
+    Some(error["code"].as_str().unwrap_or("none").to_owned())
 }
 
-fn is_done(api: Api, answer: &Response, stream: bool) -> bool {
-    let (stop, end, reason) = match api {
-        Api::Chat => ("[DONE]", "data: [DONE]\n\n", "/choices/0/finish_reason"),
-        Api::Messages => (
-            "event: message_stop",
-            "data: {\"type\":\"message_stop\"}\n\n",
-            "/stop_reason",
-        ),
-    };
+fn is_done(answer: &Response, stream: bool) -> bool {
     if !stream || answer.status != 200 {
-        let good = ["stop", "end_turn"].map(Value::from);
-        return answer.status == 200
-            && answer
-                .json()
-                .pointer(reason)
-                .is_some_and(|reason| good.contains(reason));
+        return answer.status == 200 && answer.json()["choices"][0]["finish_reason"] == "stop";
     }
-    let stops = answer.text().matches(stop).count();
-    assert!(stops <= 1, "{}", answer.text());
-    stops == 1 && answer.text().ends_with(end)
+    let dones = answer.text().matches("[DONE]").count();
+    assert!(dones <= 1, "{}", answer.text());
+    dones == 1 && answer.text().ends_with("data: [DONE]\n\n")
 }
 
 /// One that is kept takes another request; one that is not ends by itself.
@@ -280,13 +256,6 @@ fn what_goes_wrong_within_a_whole_answer_ends_as_the_table_says() {
 #[test]
 fn what_goes_wrong_within_a_stream_ends_as_the_table_says() {
     check_all(EVENTS);
-}
-
-/// The same lines by Anthropic's API: with one account, as what becomes of the others is the same path.
-#[test]
-fn what_goes_wrong_within_an_answer_ends_so_by_the_messages_api_too() {
-    check_by(Api::Messages, BODIES, &[Fleet::One]);
-    check_by(Api::Messages, EVENTS, &[Fleet::One]);
 }
 
 #[test]

@@ -38,13 +38,6 @@ impl Fleet {
     }
 }
 
-/// In which of the program's words a client asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Api {
-    Chat,
-    Messages,
-}
-
 /// What the faulty account does, and who was asked since it does.
 #[derive(Default)]
 struct Armed {
@@ -56,7 +49,6 @@ pub(crate) struct Site {
     pub(crate) simulator: Simulator,
     pub(crate) proxy: Proxy,
     armed: Arc<Mutex<Armed>>,
-    api: Api,
 }
 
 /// What an account has counted, and how it is.
@@ -123,13 +115,7 @@ impl Site {
             simulator,
             proxy,
             armed,
-            api: Api::Chat,
         }
-    }
-
-    /// Its clients ask so.
-    pub(crate) fn by(self, api: Api) -> Self {
-        Self { api, ..self }
     }
 
     /// The account that the next request asks first does this from now on, and the others answer well.
@@ -195,7 +181,7 @@ impl Site {
     /// Sends a chat on a connection of its own and reads all of the answer.
     pub(crate) fn chat(&self, model: &str, stream: bool) -> (Response, Client) {
         let mut client = self.proxy.connect();
-        ask_by(self.api, &mut client, model, stream);
+        ask(&mut client, model, stream);
         let answer = client.response("POST");
         (answer, client)
     }
@@ -203,22 +189,8 @@ impl Site {
     /// As `chat` for a stream; the gate is opened as soon as this text of it has arrived.
     pub(crate) fn chat_until(&self, model: &str, text: &str, gate: &Gate) -> (Response, Client) {
         let mut client = self.proxy.connect();
-        ask_by(self.api, &mut client, model, true);
-        let mut answer = client.head();
-        while !String::from_utf8_lossy(&answer.body).contains(text) {
-            answer.body.extend(client.chunk().unwrap());
-        }
-        gate.open();
-        loop {
-            match client.chunk() {
-                Some(chunk) if chunk.is_empty() => break,
-                Some(chunk) => answer.body.extend(chunk),
-                None => {
-                    answer.whole = false;
-                    break;
-                }
-            }
-        }
+        ask(&mut client, model, true);
+        let answer = until(&mut client, text, gate);
         (answer, client)
     }
 
@@ -232,21 +204,31 @@ impl Site {
     }
 }
 
-/// Sends a chat and leaves its answer unread.
-pub(crate) fn ask(client: &mut Client, model: &str, stream: bool) {
-    ask_by(Api::Chat, client, model, stream);
+/// Reads all of a stream; the gate is opened as soon as this text of it has arrived.
+pub(crate) fn until(client: &mut Client, text: &str, gate: &Gate) -> Response {
+    let mut answer = client.head();
+    while !String::from_utf8_lossy(&answer.body).contains(text) {
+        answer.body.extend(client.chunk().unwrap());
+    }
+    gate.open();
+    loop {
+        match client.chunk() {
+            Some(chunk) if chunk.is_empty() => return answer,
+            Some(chunk) => answer.body.extend(chunk),
+            None => {
+                answer.whole = false;
+                return answer;
+            }
+        }
+    }
 }
 
-fn ask_by(api: Api, client: &mut Client, model: &str, stream: bool) {
-    let path = match api {
-        Api::Chat => "/v1/chat/completions",
-        Api::Messages => "/v1/messages",
-    };
-    // What each of them has beyond the other's is ignored there.
+/// Sends a chat and leaves its answer unread.
+pub(crate) fn ask(client: &mut Client, model: &str, stream: bool) {
     let body = body(model, stream).to_string();
     let bearer = format!("Bearer {KEY}");
     let headers = [("Authorization", bearer.as_str())];
-    client.send_request("POST", path, &headers, &body);
+    client.send_request("POST", "/v1/chat/completions", &headers, &body);
 }
 
 fn body(model: &str, stream: bool) -> Value {
@@ -276,22 +258,17 @@ fn lock(armed: &Mutex<Armed>) -> std::sync::MutexGuard<'_, Armed> {
     armed.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What an answer says, streamed or whole, whichever API it came by.
+/// What an answer says, streamed or whole.
 pub(crate) fn said(answer: &Response) -> String {
     let text = |choice: &Value| choice["content"].as_str().unwrap_or_default().to_owned();
     if answer.header("content-type") == Some("application/json") {
-        let body = answer.json();
-        let block = body["content"][0]["text"].as_str().map(str::to_owned);
-        return block.unwrap_or_else(|| text(&body["choices"][0]["message"]));
+        return text(&answer.json()["choices"][0]["message"]);
     }
     let events = answer.events();
     let chunks = events
         .iter()
         .filter_map(|event| serde_json::from_str::<Value>(event).ok());
     chunks
-        .map(|chunk| {
-            let block = chunk["delta"]["text"].as_str().map(str::to_owned);
-            block.unwrap_or_else(|| text(&chunk["choices"][0]["delta"]))
-        })
+        .map(|chunk| text(&chunk["choices"][0]["delta"]))
         .collect()
 }
