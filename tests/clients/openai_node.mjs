@@ -175,7 +175,7 @@ test("errors have their classes", async () => {
     const bad = await refused(OpenAI.BadRequestError, chat.create({ ...body, temperature: "hot" }));
     assert.deepEqual([bad.param, bad.type], ["temperature", "invalid_request_error"]);
   }
-  await refused(OpenAI.NotFoundError, client.responses.create({ model: GROK, input: "Hello!" }));
+  await refused(OpenAI.NotFoundError, client.moderations.create({ input: "Hello!" }));
 });
 
 forEveryModel("what a model refuses has its class and code", async (model) => {
@@ -211,5 +211,67 @@ forEveryModel("a stream that breaks off fails and has no end, however slow its r
   assert.ok(chunks.some(({ choices: [{ delta }] }) => delta.content || delta.reasoning_content));
   assert.ok(chunks.every((chunk) => !chunk.choices[0].finish_reason));
 }, "errors");
+
+// The Responses API and the legacy completions. Tools are flat there.
+const WEATHER = { type: "function", name: "get_weather", description: "The weather in a city", strict: true, parameters: CITY };
+
+/** The response: whole, or out of the last event of a stream, which has said the same piece by piece. */
+async function respond(stream, options) {
+  if (!stream) return client.responses.create(options);
+  const events = [];
+  for await (const event of await client.responses.create({ ...options, stream })) events.push(event);
+  assert.deepEqual(events.map((event) => event.sequence_number), [...events.keys()]);
+  const last = events.at(-1);
+  assert.equal(last.type, "response.completed");
+  const done = events.filter((event) => event.type === "response.output_item.done").map((event) => event.item);
+  assert.deepEqual(done, last.response.output);
+  const pieces = events.filter((event) => event.type === "response.output_text.delta").map((event) => event.delta);
+  return { ...last.response, output_text: pieces.join("") };
+}
+
+forEveryModel("a response calls tools and the conversation goes on, whole and streamed", async (model) => {
+  for (const stream of [false, true]) {
+    const input = [{ role: "user", content: COMPARE }];
+    const first = await respond(stream, { model, input, tools: [WEATHER] });
+    const calls = first.output.filter((item) => item.type === "function_call");
+    assert.deepEqual(calls.map((call) => JSON.parse(call.arguments).city), CITIES);
+    input.push(...first.output);
+    for (const [at, { call_id }] of calls.entries()) {
+      input.push({ type: "function_call_output", call_id, output: `${CITIES[at]}: 18 degrees` });
+    }
+    const second = await respond(stream, { model, input, tools: [WEATHER] });
+    for (const city of CITIES) assert.match(second.output_text, new RegExp(`${city}: 18 degrees`));
+    assert.ok(second.usage.total_tokens > 0);
+  }
+});
+
+forEveryModel("structured output of a response is parsed, by the stream helper too", async (model) => {
+  const format = { type: "json_schema", name: "trip", strict: true, schema: TRIP };
+  const options = { model, input: "A trip to Tokyo", text: { format } };
+  const parsed = await client.responses.parse(options);
+  assert.equal(parsed.output_parsed.city, "Tokyo");
+  const final = await client.responses.stream(options).finalResponse();
+  // The helper of version 6 parses only what a schema's library gave it.
+  assert.deepEqual(JSON.parse(final.output_text), parsed.output_parsed);
+});
+
+test("what would have to be stored is refused, and a broken response is an error", async () => {
+  const options = { model: GROK, input: "Hello!", previous_response_id: "resp_1" };
+  const error = await refused(OpenAI.BadRequestError, client.responses.create(options));
+  assert.equal(error.param, "previous_response_id");
+  await refused(OpenAI.NotFoundError, client.responses.retrieve("resp_1"));
+  await assert.rejects(respond(true, { model: GROK, input: BREAK }), OpenAI.APIError);
+});
+
+forEveryModel("a prompt is completed", async (model) => {
+  const whole = await client.completions.create({ model, prompt: "Hello!" });
+  assert.match(whole.choices[0].text, /^Hello! I am a simulated/);
+  let text = "";
+  for await (const piece of await client.completions.create({ model, prompt: "Hello!", stream: true })) {
+    assert.equal(piece.object, "text_completion");
+    text += piece.choices[0].text;
+  }
+  assert.equal(text, whole.choices[0].text);
+});
 
 await runAll(`openai ${version} for Node.js`);

@@ -19,6 +19,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk, completion_cr
 from pydantic import BaseModel
 
 import openai_errors  # noqa: F401: its cases
+import openai_responses  # noqa: F401: its cases
 import openai_tools  # noqa: F401: its cases
 import scene
 from checks import case, run_all
