@@ -5,6 +5,7 @@
 mod answer;
 mod conversation;
 mod echo;
+mod freeform;
 #[cfg(test)]
 mod fuzz;
 mod output;

@@ -3,8 +3,9 @@
 use crate::openai::chat::TokenLogProb;
 
 use super::answer::{Citation, Item, Part, Status, Told};
+use super::freeform::Freeform;
 use super::stream::Log;
-use super::tools::{INPUT, Names};
+use super::tools::Names;
 
 /// Bounded by what the upstream may say in one answer.
 #[derive(Debug, Default)]
@@ -38,8 +39,8 @@ struct Call {
     number: u32,
     /// Its item.
     at: usize,
-    /// Of a custom tool: the arguments so far, of which its input is told in the end.
-    held: String,
+    /// Of a custom tool.
+    freeform: Freeform,
 }
 
 impl Output {
@@ -163,7 +164,10 @@ impl Output {
             return;
         };
         match self.items.get_mut(call.at) {
-            Some(Item::CustomToolCall { .. }) => call.held.push_str(arguments),
+            Some(Item::CustomToolCall { id, .. }) => {
+                let piece = call.freeform.push(arguments);
+                tell_input(id, call.at, &piece, log);
+            }
             Some(Item::FunctionCall {
                 id,
                 arguments: told,
@@ -215,7 +219,7 @@ impl Output {
         self.calls.push(Call {
             number,
             at,
-            held: String::new(),
+            freeform: Freeform::default(),
         });
         self.calls.len() - 1
     }
@@ -227,16 +231,9 @@ impl Output {
             let at = call.at;
             match self.items.get_mut(at) {
                 Some(Item::CustomToolCall { id, input, .. }) => {
-                    *input = input_of(call.held);
-                    if !input.is_empty() {
-                        log.tell(Told {
-                            r#type: "response.custom_tool_call_input.delta",
-                            item_id: Some(id),
-                            output_index: Some(at),
-                            delta: Some(input),
-                            ..Told::default()
-                        });
-                    }
+                    let rest;
+                    (*input, rest) = call.freeform.end();
+                    tell_input(id, at, &rest, log);
                     log.tell(Told {
                         r#type: "response.custom_tool_call_input.done",
                         item_id: Some(id),
@@ -446,14 +443,14 @@ impl Output {
     }
 }
 
-/// A custom tool's input out of the arguments that the model has written. One that has not kept to them has written the input.
-fn input_of(arguments: String) -> String {
-    let Ok(serde_json::Value::Object(mut object)) = serde_json::from_str(&arguments) else {
-        return arguments;
-    };
-    match object.shift_remove(INPUT) {
-        Some(serde_json::Value::String(input)) => input,
-        Some(other) => other.to_string(),
-        None => arguments,
+fn tell_input(id: &str, at: usize, piece: &str, log: &mut Log) {
+    if !piece.is_empty() {
+        log.tell(Told {
+            r#type: "response.custom_tool_call_input.delta",
+            item_id: Some(id),
+            output_index: Some(at),
+            delta: Some(piece),
+            ..Told::default()
+        });
     }
 }
