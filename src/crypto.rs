@@ -9,7 +9,11 @@ use std::sync::Arc;
 use rustls::crypto::CryptoProvider;
 
 #[cfg(feature = "aws-lc")]
+use aws_lc_rs::digest;
+#[cfg(feature = "aws-lc")]
 pub(crate) use aws_lc_rs::{pbkdf2, rand, signature};
+#[cfg(not(feature = "aws-lc"))]
+use ring::digest;
 #[cfg(not(feature = "aws-lc"))]
 pub(crate) use ring::{pbkdf2, rand, signature};
 
@@ -36,6 +40,12 @@ pub(crate) fn rsa_sha256(key: &RsaKeyPair, message: &[u8]) -> Option<Vec<u8>> {
     let random = rand::SystemRandom::new();
     let signed = key.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature);
     signed.ok().map(|()| signature)
+}
+
+/// For the fingerprint of a certificate, which nobody relies on.
+pub(crate) fn sha1(bytes: &[u8]) -> Vec<u8> {
+    let digest = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, bytes);
+    digest.as_ref().to_vec()
 }
 
 /// Bytes from the system's random source; `None` if it has none, which no supported system says after its start.

@@ -39,7 +39,7 @@ impl Signing {
         let request = Request {
             method: "POST",
             target: "/20231130/actions/chat",
-            host: "localhost",
+            host: Some("localhost"),
             body: None,
         };
         black_box(self.0.sign(&request, SystemTime::now()));
@@ -75,6 +75,7 @@ impl Turns {
                 id: AccountId::new(format!("account-{number}")),
                 weight: NonZeroU32::MIN,
                 max_concurrency: NonZeroU32::MIN.saturating_add(999),
+                paths: crate::accounts::paths::Paths::Either,
             },
             unusable: None,
             is_new: true,
@@ -101,6 +102,7 @@ impl Turns {
 fn ask() -> Ask {
     Ask {
         model: Arc::from("xai.grok-4.3"),
+        paths: crate::accounts::paths::Paths::Either,
         tried: Tried::default(),
         repeat_from: None,
     }

@@ -15,9 +15,12 @@ use crate::http;
 use crate::modes;
 use crate::oci::error::{OciError, Phase};
 use crate::oci::keys::KeyError;
-use crate::oci::{Client, Skew};
+use crate::oci::{Client, Identity, Skew};
 use crate::server::Source;
 use report::{Level, Note, Report, Row};
+
+/// Longest wait for the token of an account that has no key of its own.
+const TOKEN_WAIT: Duration = Duration::from_secs(10);
 
 /// What was found about one account.
 struct Examined {
@@ -27,6 +30,9 @@ struct Examined {
     /// How long the call took.
     took: Duration,
     skew: Option<Skew>,
+    region: String,
+    /// Of a token.
+    valid_for: Option<Duration>,
 }
 
 /// Checks everything; takes as long as the slowest account, or as several if there are many.
@@ -60,7 +66,8 @@ pub(crate) fn run(source: &Source) -> Result<Report, Vec<String>> {
 }
 
 fn examine(account: &AccountSettings, client: &Client) -> Examined {
-    let opened = Account::open(&account.seat, &account.upstream, client);
+    let opened = Account::open(&account.seat, &account.upstream, client, None);
+    opened.wait_for_credential(Instant::now() + TOKEN_WAIT);
     let started = Instant::now();
     let (key, finding) = match opened.look(&http::new_request_id()) {
         Ok(finding) => (Ok(()), Some(finding)),
@@ -71,6 +78,8 @@ fn examine(account: &AccountSettings, client: &Client) -> Examined {
         finding,
         took: started.elapsed(),
         skew: opened.skew(),
+        region: opened.region().to_owned(),
+        valid_for: opened.credential_valid_for(),
     }
 }
 
@@ -87,11 +96,11 @@ fn title(path: &Path, inspected: &Inspected) -> String {
 
 fn row(account: &AccountSettings, examined: Option<&Examined>) -> Row {
     let nothing = || "-".to_owned();
-    let (key, fingerprint) = match examined.map(|found| &found.key) {
-        Some(Ok(())) => ("loads", "matches"),
-        Some(Err(KeyError::FingerprintMismatch { .. })) => ("loads", "DIFFERS"),
-        Some(Err(_)) => ("FAILS", "-"),
-        None => ("-", "-"),
+    let (key, fingerprint) = match examined.map(|found| (&found.key, found)) {
+        Some((Ok(()), found)) => credential(&account.upstream.identity, found.valid_for),
+        Some((Err(KeyError::FingerprintMismatch { .. }), _)) => ("loads".to_owned(), "DIFFERS"),
+        Some((Err(_), _)) => ("FAILS".to_owned(), "-"),
+        None => ("-".to_owned(), "-"),
     };
     let finding = examined.and_then(|found| found.finding.as_ref());
     let clock = match examined.and_then(|found| found.skew) {
@@ -103,21 +112,40 @@ fn row(account: &AccountSettings, examined: Option<&Examined>) -> Row {
         (Some(Finding::Good | Finding::Silent(_)), Some(found)) => {
             format!("good, {} ms", found.took.as_millis())
         }
+        (Some(Finding::Unproven(_)), Some(found)) => {
+            format!("reached, {} ms", found.took.as_millis())
+        }
         (Some(Finding::Bad(error)), _) => format!("FAILS: {}", in_short(error)),
         (None, Some(_)) => nothing(),
         (_, None) => "FAILS".to_owned(),
     };
     Row {
         account: account.seat.id.as_str().to_owned(),
-        region: account.upstream.region.as_str().to_owned(),
-        key: key.to_owned(),
+        region: examined.map_or_else(nothing, |found| found.region.clone()),
+        key,
         fingerprint: fingerprint.to_owned(),
         clock,
         call,
         is_good: match finding {
-            Some(Finding::Good | Finding::Silent(_)) => Some(true),
+            Some(Finding::Good | Finding::Silent(_) | Finding::Unproven(_)) => Some(true),
             Some(Finding::Bad(_)) | None => Some(false),
         },
+    }
+}
+
+/// What there is to show who the account is: the key and its fingerprint.
+fn credential(identity: &Identity, valid_for: Option<Duration>) -> (String, &'static str) {
+    let token = || match valid_for {
+        Some(left) if left < Duration::from_secs(120) => format!("token, {} s", left.as_secs()),
+        Some(left) => format!("token, {} min", left.as_secs() / 60),
+        None => "NO TOKEN".to_owned(),
+    };
+    match identity {
+        Identity::SigningKey { .. } => ("loads".to_owned(), "matches"),
+        Identity::SecurityToken { .. }
+        | Identity::InstancePrincipal { .. }
+        | Identity::ResourcePrincipal => (token(), "-"),
+        Identity::ApiKey { .. } => ("API key".to_owned(), "-"),
     }
 }
 
@@ -127,6 +155,7 @@ fn in_short(error: &OciError) -> String {
         OciError::Unreachable { .. } => "unreachable".to_owned(),
         OciError::Timeout { .. } => "no answer in time".to_owned(),
         OciError::Broken { .. } | OciError::Event { .. } => "not OCI's answer".to_owned(),
+        OciError::NoCredential { .. } => "no token".to_owned(),
         OciError::Cancelled => "stopped".to_owned(),
     }
 }
@@ -138,7 +167,10 @@ fn notes(account: &AccountSettings, examined: Option<&Examined>) -> Option<Note>
         let text = format!("{id}: the check itself failed; see the log");
         return Some(Note::new(Level::Failure, text, ""));
     };
-    let key_file = modes::quoted(&account.upstream.key_file.display().to_string());
+    let identity = &account.upstream.identity;
+    let files = identity.files();
+    let key_file = files.first().map(|file| file.display().to_string());
+    let key_file = modes::quoted(&key_file.unwrap_or_default());
     if let Err(problem) = &examined.key {
         let advice = match problem {
             KeyError::FingerprintMismatch { .. } => format!(
@@ -161,17 +193,27 @@ fn notes(account: &AccountSettings, examined: Option<&Examined>) -> Option<Note>
             ),
             "to be sure, start and ask: curl localhost:8080/test-oci",
         )),
+        Finding::Unproven(error) => Some(Note::new(
+            Level::Remark,
+            format!(
+                "{id}: OCI is reached; that it takes the API key only a call that costs tokens can show: {error}"
+            ),
+            "",
+        )),
         Finding::Bad(error) => {
-            let advice = advice(error, &key_file, examined.skew);
+            let advice = advice(error, identity, &key_file, examined.skew);
             Some(Note::new(Level::Failure, format!("{id}: {error}"), advice))
         }
     }
 }
 
-fn advice(error: &OciError, key_file: &str, skew: Option<Skew>) -> String {
+fn advice(error: &OciError, identity: &Identity, key_file: &str, skew: Option<Skew>) -> String {
     match error {
         OciError::Status(status) if status.status == 401 => match skew {
             Some(skew) if !skew.is_correctable() => "set this machine's clock".to_owned(),
+            Some(_) | None if identity.files().len() != 1 => {
+                "the token is refused: is it of this tenancy, and is the key beside it the one that it was made for?".to_owned()
+            }
             Some(_) | None => format!(
                 "compare user, tenancy and fingerprint with the OCI console (Profile, API keys); if the fingerprint is not in that list, \
                  add the public half of the key there: openssl rsa -in {key_file} -pubout"

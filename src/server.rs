@@ -17,6 +17,7 @@ use crate::http::{Desk, LAST_CALL_TIMEOUT, ListenSettings, Listener};
 use crate::life::{self, Signal, Signals};
 use crate::logger::Logger;
 use crate::modes;
+use crate::names::Region;
 use crate::oci::Client;
 use crate::systemd::{Manager, State};
 use crate::watch;
@@ -26,6 +27,8 @@ use crate::workers::{PoolSettings, Workers};
 const CONTROL_THREADS: usize = 2;
 /// Longest wait for running and queued requests after the listener has closed.
 const DRAIN_LIMIT: Duration = Duration::from_secs(30);
+/// Longest wait at a start for the first tokens of accounts that have no key of their own. Later ones are fetched meanwhile.
+const FIRST_TOKEN_WAIT: Duration = Duration::from_secs(3);
 /// Files that a request under way has open: its client's socket, the hand-over's two ends, and one to OCI.
 const FILES_PER_CONNECTION: usize = 4;
 /// Files of the program itself: standard ones, listeners, signals, the resolver, a reload.
@@ -295,11 +298,14 @@ fn start_workers(api: &Arc<Api>, pool: PoolSettings) -> io::Result<Arc<Workers<T
 fn open(settings: Settings, source: &Source, lasting: &Lasting) -> Result<Live, Vec<String>> {
     announce(&settings, source.mode);
     let client = Client::new(&settings.client);
+    let before = lasting.slots.accounts();
     let accounts: Vec<_> = settings
         .accounts
         .into_iter()
         .map(|account| {
-            let opened = Account::open(&account.seat, &account.upstream, &client);
+            let same = before.iter().find(|(_, old)| old.id == account.seat.id);
+            let same = same.map(|(_, old)| old.as_ref());
+            let opened = Account::open(&account.seat, &account.upstream, &client, same);
             (account.seat, opened)
         })
         .collect();
@@ -323,6 +329,10 @@ fn open(settings: Settings, source: &Source, lasting: &Lasting) -> Result<Live, 
     if source.mode == Mode::Single {
         log::info!("OCI client initialized successfully");
     }
+    let until = Instant::now() + FIRST_TOKEN_WAIT;
+    for (_, account) in &accounts {
+        account.wait_for_credential(until);
+    }
     let dispatch = Dispatch::new(settings.dispatch, &settings.fleet, accounts, lasting);
     lasting.figures.set_models(settings.api.models.names());
     let loaded = SystemTime::now()
@@ -342,9 +352,10 @@ fn announce(settings: &Settings, mode: Mode) {
         Mode::Single => {
             log::info!("Loaded {} models from config", settings.api.models.len());
             for account in &settings.accounts {
+                let region = account.upstream.region.as_ref();
                 log::info!(
                     "Initializing OCI client for region {}",
-                    account.upstream.region
+                    region.map_or("of this machine", Region::as_str)
                 );
             }
         }

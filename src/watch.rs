@@ -60,6 +60,9 @@ impl Watch {
         loop {
             let dispatch = &api.live().dispatch;
             let now = Instant::now();
+            if dispatch.look_at_credentials() {
+                next_round = now;
+            }
             match interval {
                 Some(interval) if now >= next_round => {
                     // Should a round take longer than that, the next one follows at once.

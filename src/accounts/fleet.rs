@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::accounts::budget::Budget;
 use crate::accounts::health::Check;
+use crate::accounts::paths::{Alone, Paths};
 use crate::accounts::seat::{Ending, Grant, Seat, SeatNumber, SeatView};
 use crate::accounts::strategy::choose;
 use crate::accounts::tried::Tried;
@@ -21,6 +22,8 @@ use crate::names::AccountId;
 pub(crate) struct Ask {
     /// The model's id at OCI.
     pub(crate) model: Arc<str>,
+    /// The kinds of call that would do.
+    pub(crate) paths: Paths,
     /// The seats that it has tried.
     pub(crate) tried: Tried,
     /// From when on it may go to a seat that it has tried, should no other one do; `None`: never.
@@ -45,6 +48,8 @@ pub(crate) enum Acquired {
 pub(crate) struct NoAccount {
     /// The soonest return of one, if that is known.
     pub(crate) returns_at: Option<Instant>,
+    /// No account of the fleet can make such a call at all, whatever its health.
+    pub(crate) is_impossible: bool,
 }
 
 impl NoAccount {
@@ -73,8 +78,7 @@ pub(crate) struct Fleet {
     strategy: Strategy,
     breaker: BreakerSettings,
     seats: Vec<Seat>,
-    /// The only account that can serve, if there is just one: it is asked whatever speaks against it.
-    alone: Option<SeatNumber>,
+    alone: Alone,
     /// Where the strategy's next round begins.
     turn: usize,
     next_seat: u64,
@@ -112,7 +116,7 @@ impl Fleet {
             strategy: settings.strategy,
             breaker: settings.breaker,
             seats: Vec::new(),
-            alone: None,
+            alone: Alone::default(),
             turn: 0,
             next_seat: 0,
             waiting: VecDeque::new(),
@@ -159,11 +163,7 @@ impl Fleet {
             self.seats.push(seat);
         }
         self.turn = 0;
-        let mut usable = self.seats.iter().filter(|seat| seat.is_usable());
-        self.alone = usable.next().map(Seat::number);
-        if usable.next().is_some() {
-            self.alone = None;
-        }
+        self.alone = Alone::among(&self.seats);
         self.serve_waiting(now);
         self.seats.iter().map(Seat::number).collect()
     }
@@ -194,7 +194,7 @@ impl Fleet {
                     }
                     Acquired::Granted(grant)
                 }
-                None => Acquired::Denied(NoAccount { returns_at: None }),
+                None => Acquired::Denied(self.nobody(&ask.model, ask.paths, now)),
             },
             Pick::Never(denied) => Acquired::Denied(denied),
             Pick::Wait => {
@@ -261,6 +261,15 @@ impl Fleet {
         }
     }
 
+    /// Whether the account has what it signs with now, or why not.
+    pub(crate) fn credential(&mut self, number: SeatNumber, lacks: Option<String>, now: Instant) {
+        if let Some(seat) = self.seat(number)
+            && seat.credential(lacks)
+        {
+            self.serve_waiting(now);
+        }
+    }
+
     /// A health check has ended.
     pub(crate) fn checked(&mut self, number: SeatNumber, check: Check, now: Instant) {
         if let Some(seat) = self.seat(number) {
@@ -284,11 +293,12 @@ impl Fleet {
 
     /// Whether some account takes requests, and if not, when one will, if that is known.
     pub(crate) fn ready(&self, now: Instant) -> Result<(), NoAccount> {
-        if self.alone.is_some() || self.seats.iter().any(|seat| seat.takes_requests(now)) {
+        let alone = self.alone.of(Paths::Either);
+        if alone.is_some() || self.seats.iter().any(|seat| seat.takes_requests(now)) {
             return Ok(());
         }
         // Of no model in particular.
-        Err(self.nobody("", now))
+        Err(self.nobody("", Paths::Either, now))
     }
 
     pub(crate) fn view(&self, now: Instant) -> FleetView {
@@ -320,11 +330,13 @@ impl Fleet {
     }
 
     /// A fleet of one has tried the only account there is: what that has said is all there is to say.
-    fn nobody(&self, model: &str, now: Instant) -> NoAccount {
-        let returns = self.seats.iter();
+    fn nobody(&self, model: &str, paths: Paths, now: Instant) -> NoAccount {
+        let can = |seat: &&Seat| seat.serves(paths);
+        let returns = self.seats.iter().filter(can);
         let returns = returns.filter_map(|seat| seat.returns_at(model, now));
         NoAccount {
-            returns_at: returns.min().filter(|_| self.alone.is_none()),
+            returns_at: returns.min().filter(|_| self.alone.of(paths).is_none()),
+            is_impossible: !self.seats.iter().any(|seat| can(&seat)),
         }
     }
 
@@ -339,11 +351,12 @@ impl Fleet {
     /// Whether a seat that it has not tried admits it, be it that it is busy.
     fn has_fresh(&self, ask: &Ask, now: Instant) -> bool {
         let mut seats = self.seats.iter();
-        seats.any(|seat| is_fresh(seat, self.alone, ask, now))
+        let alone = self.alone.of(ask.paths);
+        seats.any(|seat| is_fresh(seat, alone, ask, now))
     }
 
     fn pick(&mut self, ask: &Ask, now: Instant) -> Pick {
-        let alone = self.alone;
+        let alone = self.alone.of(ask.paths);
         // Seats that it has not tried come first, be it that they are busy.
         if self.has_fresh(ask, now) {
             let fresh = |seat: &Seat| is_fresh(seat, alone, ask, now);
@@ -358,7 +371,7 @@ impl Fleet {
         };
         let least = self.seats.iter().filter_map(tries).min();
         let (Some(from), Some(least)) = (ask.repeat_from, least) else {
-            return Pick::Never(self.nobody(&ask.model, now));
+            return Pick::Never(self.nobody(&ask.model, ask.paths, now));
         };
         if now < from {
             return Pick::Wait;
@@ -383,7 +396,7 @@ impl Fleet {
 
     /// Whether the attempt that has just begun is a breaker's trial: nobody else is admitted there any more.
     fn is_trial(&mut self, grant: &Grant, now: Instant) -> bool {
-        self.alone != Some(grant.seat)
+        self.alone.of(Paths::Either) != Some(grant.seat)
             && self
                 .seat(grant.seat)
                 .is_some_and(|seat| !seat.takes_requests(now))
@@ -460,9 +473,9 @@ impl Fleet {
     }
 }
 
-/// A fleet of one admits whatever speaks against it.
+/// An account that cannot make such a call is as if it were not there; a fleet of one admits whatever speaks against it.
 fn admits(seat: &Seat, alone: Option<SeatNumber>, ask: &Ask, now: Instant) -> bool {
-    alone == Some(seat.number()) || seat.admits(&ask.model, now)
+    seat.serves(ask.paths) && (alone == Some(seat.number()) || seat.admits(&ask.model, now))
 }
 
 fn is_fresh(seat: &Seat, alone: Option<SeatNumber>, ask: &Ask, now: Instant) -> bool {

@@ -6,6 +6,7 @@ mod budget;
 mod cooldown;
 pub(crate) mod fleet;
 pub(crate) mod health;
+pub(crate) mod paths;
 pub(crate) mod seat;
 mod strategy;
 pub(crate) mod tried;
@@ -14,6 +15,7 @@ mod window;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use crate::accounts::paths::Paths;
 use crate::names::AccountId;
 
 /// One account as the balancer sees it.
@@ -25,6 +27,8 @@ pub(crate) struct SeatSettings {
     pub(crate) weight: NonZeroU32,
     /// Slots: how many attempts may be in flight at once, 1-10000.
     pub(crate) max_concurrency: NonZeroU32,
+    /// The kinds of call that it can make.
+    pub(crate) paths: Paths,
 }
 
 /// What holds for all seats alike.

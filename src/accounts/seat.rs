@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::accounts::breaker::{Breaker, BreakerView, Epoch, Signal};
 use crate::accounts::cooldown::Cooldowns;
 use crate::accounts::health::{Check, Health};
+use crate::accounts::paths::Paths;
 use crate::accounts::{BreakerSettings, SeatSettings};
 use crate::names::AccountId;
 use crate::recent::Recent;
@@ -26,6 +27,8 @@ pub(crate) enum Ending {
     Throttled { retry_after: Option<Duration> },
     /// 401 (`signature`) or 403.
     Refused { signature: bool },
+    /// The account has nothing to sign with for now: no call was made.
+    LockedOut,
     /// 404: the model is not there for this account.
     Missing,
     /// The request was wrong, or its client left: nothing about the account.
@@ -47,6 +50,8 @@ pub(crate) struct Seat {
     settings: SeatSettings,
     /// Why it can never serve before a reload: its key does not load.
     unusable: Option<String>,
+    /// Why it has nothing to sign with for now: its token has expired, and there is no new one yet.
+    locked_out: Option<String>,
     in_flight: u32,
     peak: u32,
     counts: Counts,
@@ -99,6 +104,8 @@ pub(crate) struct SeatView {
     pub(crate) settings: SeatSettings,
     /// Why no request goes there at all, whatever the breaker says.
     pub(crate) trouble: Option<String>,
+    /// Why it has nothing to sign with for now.
+    pub(crate) locked_out: Option<String>,
     pub(crate) is_usable: bool,
     pub(crate) in_flight: u32,
     pub(crate) peak: u32,
@@ -125,6 +132,7 @@ impl Seat {
             number,
             settings,
             unusable,
+            locked_out: None,
             in_flight: 0,
             peak: 0,
             counts: Counts::default(),
@@ -158,13 +166,18 @@ impl Seat {
         self.unusable.is_none()
     }
 
+    /// Whether it can make such a call, whatever its health.
+    pub(super) fn serves(&self, paths: Paths) -> bool {
+        self.settings.paths.meet(paths)
+    }
+
     pub(super) fn has_room(&self) -> bool {
         self.in_flight < self.settings.max_concurrency.get()
     }
 
     /// Whether a request may go there at all, be it that it has to wait for a slot.
     pub(super) fn takes_requests(&self, now: Instant) -> bool {
-        self.is_usable() && self.health.trouble(now).is_none() && self.breaker.admits(now)
+        self.is_usable() && self.is_well(now) && self.breaker.admits(now)
     }
 
     /// Whether a request for this model may.
@@ -174,7 +187,7 @@ impl Seat {
 
     /// When it may take this model again, as far as that is known.
     pub(super) fn returns_at(&self, model: &str, now: Instant) -> Option<Instant> {
-        if !self.is_usable() {
+        if !self.is_usable() || self.locked_out.is_some() {
             return None;
         }
         if self.health.trouble(now).is_some() {
@@ -256,6 +269,11 @@ impl Seat {
                     .refused(why.unwrap_or("refused"), signature, now);
                 (Signal::Unknown, true)
             }
+            Ending::LockedOut => {
+                let why = self.last_error.as_ref().map(|(_, why)| why.clone());
+                let changed = self.credential(Some(why.unwrap_or_default()));
+                (Signal::Unknown, changed)
+            }
             Ending::Missing | Ending::Unknown => (Signal::Unknown, false),
         };
         self.breaker.record(grant.epoch, signal, settings, now) || changed
@@ -270,7 +288,7 @@ impl Seat {
             }
             Ending::Outage => self.counts.outages += 1,
             Ending::Throttled { .. } => self.counts.throttled += 1,
-            Ending::Refused { .. } => self.counts.refused += 1,
+            Ending::Refused { .. } | Ending::LockedOut => self.counts.refused += 1,
             Ending::Missing => self.counts.missing += 1,
             Ending::Unknown => {}
         }
@@ -283,7 +301,14 @@ impl Seat {
         self.health.checked(check);
     }
 
-    /// Forgets what speaks against it.
+    /// Whether it has what it signs with now, or why not. `true`: that is news.
+    pub(super) fn credential(&mut self, lacks: Option<String>) -> bool {
+        let is_news = self.locked_out.is_some() != lacks.is_some();
+        self.locked_out = lacks;
+        is_news
+    }
+
+    /// Forgets what speaks against it, but for a credential that is not there.
     pub(super) fn reset(&mut self, now: Instant) {
         self.breaker.reset(now);
         self.health.reset();
@@ -304,21 +329,27 @@ impl Seat {
         self.credit = 0;
         if is_new {
             self.reset(now);
+            self.locked_out = None;
             self.known_from = self.breaker.epoch();
         }
     }
 
     pub(super) fn view(&self, now: Instant) -> SeatView {
-        let trouble = self.unusable.as_deref().or(self.health.trouble(now));
+        let trouble = self.unusable.as_deref().or(self.locked_out.as_deref());
+        let trouble = trouble.or(self.health.trouble(now));
         let breaker = self.breaker.view(now);
         let unavailable_until = match trouble {
-            Some(_) => self.health.retry_at(now).filter(|_| self.is_usable()),
+            Some(_) => {
+                let returns = self.is_usable() && self.locked_out.is_none();
+                self.health.retry_at(now).filter(|_| returns)
+            }
             None => breaker.retry_at.or_else(|| self.cooldowns.last_end(now)),
         };
         SeatView {
             number: self.number,
             settings: self.settings.clone(),
             trouble: trouble.map(str::to_owned),
+            locked_out: self.locked_out.clone(),
             is_usable: self.is_usable(),
             in_flight: self.in_flight,
             peak: self.peak,
@@ -331,8 +362,12 @@ impl Seat {
         }
     }
 
+    fn is_well(&self, now: Instant) -> bool {
+        self.locked_out.is_none() && self.health.trouble(now).is_none()
+    }
+
     fn is_well_for(&self, model: &str, now: Instant) -> bool {
-        self.health.trouble(now).is_none() && self.cooldowns.until(model, now).is_none()
+        self.is_well(now) && self.cooldowns.until(model, now).is_none()
     }
 }
 
@@ -363,6 +398,7 @@ pub(super) mod tests {
             id: AccountId::new(id),
             weight: NonZeroU32::new(weight).unwrap(),
             max_concurrency: NonZeroU32::new(max_concurrency).unwrap(),
+            paths: Paths::Either,
         }
     }
 }

@@ -6,8 +6,9 @@ use std::path::Path;
 
 use super::entries::Entries;
 use super::error::Report;
+use super::identity::Kind;
 use super::{known, value};
-use crate::names::Secret;
+use crate::accounts;
 use crate::oci::UpstreamSettings;
 
 /// What paths are relative to.
@@ -19,50 +20,50 @@ pub(super) struct Paths<'a> {
     pub(super) home: Option<&'a Path>,
 }
 
-/// The credentials; `None` if something is wrong, and then the report says what.
+/// The credentials; `None` if something is wrong, and then the report says what. `own`: the account's own section, without what it
+/// inherits.
 pub(super) fn upstream(
+    own: &Entries<'_>,
     entries: &Entries<'_>,
     paths: Paths<'_>,
     report: &mut Report,
 ) -> Option<UpstreamSettings> {
     let ocid = |kind: &'static str| move |text: &str| value::ocid(text, kind);
-    let user = entries.required("user", "the user's OCID", report, ocid("user"));
-    let fingerprint = entries.required(
-        "fingerprint",
-        "the fingerprint of the API key",
-        report,
-        value::fingerprint,
-    );
-    let key_file = entries.required(
-        "key_file",
-        "the path of the private key, a PEM file",
-        report,
-        |text| value::key_file(text, paths.base, paths.home),
-    );
-    let tenancy = entries.required("tenancy", "the tenancy's OCID", report, ocid("tenancy"));
-    let region = region(entries, report);
-    let pass_phrase = entries.find_filled("pass_phrase", report);
+    refuse_unsupported(own, report);
+    let kind = Kind::of(own, entries, report)?;
+    kind.refuse_foreign(own, report);
+    let identity = kind.identity(entries, paths, report);
+    let place = region(entries, kind.knows_region(), report);
+    let tenancy = entries.optional("tenancy", report, ocid("tenancy"));
     let compartment_id = entries.optional("compartment_id", report, ocid("compartment"));
     let endpoint = entries.optional("endpoint", report, value::endpoint);
     let control_endpoint = entries.optional("control_endpoint", report, value::endpoint);
-    let tenancy = tenancy?;
     Some(UpstreamSettings {
-        user: user?,
-        fingerprint: fingerprint?,
-        key_file: key_file?,
-        pass_phrase: pass_phrase.map(|entry| Secret::new(entry.value.as_str())),
-        region: region?,
-        compartment_id: compartment_id.unwrap_or_else(|| tenancy.clone()),
-        tenancy,
+        identity: identity?,
+        region: if kind.knows_region() {
+            place
+        } else {
+            Some(place?)
+        },
+        compartment_id: compartment_id.or(tenancy),
         // Whoever redirects one service wants the other redirected as well: a private endpoint, a simulator.
         control_endpoint: control_endpoint.or_else(|| endpoint.clone()),
         endpoint,
     })
 }
 
-/// Errors about keys that ask for another way to log in. `entries` must not inherit: a session's token in `[DEFAULT]` says
-/// nothing about an account that has a key of its own.
-pub(super) fn refuse_unsupported(entries: &Entries<'_>, report: &mut Report) {
+/// The kinds of call that such an account can make.
+pub(super) fn ways(upstream: &UpstreamSettings) -> accounts::paths::Paths {
+    if upstream.identity.signs() {
+        accounts::paths::Paths::Either
+    } else {
+        accounts::paths::Paths::OpenAi
+    }
+}
+
+/// Errors about keys that ask for another way to log in. `entries` must not inherit: what stands in `[DEFAULT]` says nothing about an
+/// account that has a key of its own.
+fn refuse_unsupported(entries: &Entries<'_>, report: &mut Report) {
     for (key, problem) in known::UNSUPPORTED {
         if let Some(entry) = entries.find(key, report) {
             report.error(entry.line, key, *problem);
@@ -70,13 +71,21 @@ pub(super) fn refuse_unsupported(entries: &Entries<'_>, report: &mut Report) {
     }
 }
 
-fn region(entries: &Entries<'_>, report: &mut Report) -> Option<crate::names::Region> {
-    let (region, known) = entries.required(
-        "region",
-        "a region such as us-chicago-1",
-        report,
-        value::region,
-    )?;
+fn region(
+    entries: &Entries<'_>,
+    is_optional: bool,
+    report: &mut Report,
+) -> Option<crate::names::Region> {
+    let (region, known) = if is_optional {
+        entries.optional("region", report, value::region)?
+    } else {
+        entries.required(
+            "region",
+            "a region such as us-chicago-1",
+            report,
+            value::region,
+        )?
+    };
     if let Some(entry) = entries.find("region", report).filter(|_| !known) {
         report.warn(
             entry.line,

@@ -20,6 +20,11 @@ const CREDENTIALS: &[&str] = &[
     "compartment_id",
     "endpoint",
     "control_endpoint",
+    "auth",
+    "security_token_file",
+    "oci_api_key",
+    "metadata_endpoint",
+    "federation_endpoint",
 ];
 /// `[DEFAULT]`, before the first section, or `[GLOBAL]`.
 const SHARED: &[&str] = &[
@@ -29,7 +34,7 @@ const SHARED: &[&str] = &[
     "default_model",
 ];
 /// Keys whose value nobody may see.
-const SECRETS: &[&str] = &["api_key", "pass_phrase", "passphrase"];
+const SECRETS: &[&str] = &["api_key", "pass_phrase", "passphrase", "oci_api_key"];
 const ACCOUNT: &[&str] = &["id", "weight", "max_concurrency", "enabled"];
 const GLOBAL: &[&str] = &[
     "global_max_concurrency",
@@ -60,19 +65,15 @@ const BREAKER: &[&str] = &[
 /// Keys of OCI's own tools that mean nothing here. Source: reference §3.
 const OF_OTHER_TOOLS: &[&str] = &["log_requests", "additional_user_agent"];
 
-/// Keys of OCI's own tools that ask for another way to log in than an API key. Source: reference §2.3 and §3.
+/// Keys of OCI's own tools that ask for a way to log in that there is not here, or not under this name. Source: reference §2.3 and §3.
 pub(super) const UNSUPPORTED: &[(&str, &str)] = &[
     (
-        "security_token_file",
-        "session tokens are not supported, expected a profile with an API key (user, fingerprint, key_file)",
-    ),
-    (
         "delegation_token_file",
-        "delegation tokens are not supported, expected a profile with an API key (user, fingerprint, key_file)",
+        "delegation tokens are not supported, expected an API key (user, fingerprint, key_file), security_token_file, or auth = instance_principal",
     ),
     (
         "authentication_type",
-        "only API keys are supported, expected user, fingerprint and key_file instead",
+        "a key of OCI's own tools, expected auth = api_key, security_token, instance_principal or resource_principal instead",
     ),
     (
         "key_content",

@@ -8,6 +8,7 @@ mod error;
 mod file;
 #[cfg(test)]
 mod fuzz;
+mod identity;
 mod known;
 mod logs;
 mod multi;
@@ -112,16 +113,19 @@ pub(crate) enum ApiKeyOrigin {
 }
 
 impl Settings {
-    /// The files that nobody else should read: the key files, each once, and the configuration at `path` if it holds a clients' key or
-    /// a pass phrase.
+    /// The files that nobody else should read: those with keys and tokens, each once, and the configuration at `path` if it holds a
+    /// clients' key, an API key of the service or a pass phrase.
     pub(crate) fn secret_files(&self, path: &Path, has_key: bool) -> Vec<PathBuf> {
         let mut files = Vec::new();
-        let has_pass_phrase = |account: &AccountSettings| account.upstream.pass_phrase.is_some();
-        if has_key || self.accounts.iter().any(has_pass_phrase) {
+        let has_secret = |account: &AccountSettings| {
+            let identity = &account.upstream.identity;
+            identity.pass_phrase().is_some() || !identity.signs()
+        };
+        if has_key || self.accounts.iter().any(has_secret) {
             files.push(path.to_owned());
         }
-        for account in &self.accounts {
-            let file = &account.upstream.key_file;
+        let identities = self.accounts.iter();
+        for file in identities.flat_map(|account| account.upstream.identity.files()) {
             if !files.contains(file) {
                 files.push(file.clone());
             }

@@ -12,6 +12,8 @@ use super::{AccountSettings, value};
 use crate::accounts::SeatSettings;
 use crate::names::AccountId;
 
+/// Keys that make `[DEFAULT]` an account.
+const LOGIN: [&str; 4] = ["user", "key_file", "auth", "oci_api_key"];
 const MAX_CONCURRENCY: u32 = 50;
 const WEIGHT: u32 = 1;
 
@@ -29,7 +31,7 @@ pub(super) fn refuse_single(file: &File, report: &mut Report) {
             && section
                 .entries
                 .iter()
-                .any(|entry| entry.is("user") || entry.is("key_file"))
+                .any(|entry| LOGIN.iter().any(|key| entry.is(key)))
     };
     if let Some(section) = file.sections.iter().find(credentials) {
         let problem = "this is a single-account file: start without -multi-account, or give each account a section [ACCOUNT_…]";
@@ -62,21 +64,24 @@ pub(super) fn accounts(
             continue;
         }
         any_enabled = true;
-        account::refuse_unsupported(&own, report);
         let weight = own.integer("weight", 1..=1000, report).unwrap_or(WEIGHT);
         let max_concurrency = own
             .integer("max_concurrency", 1..=10_000, report)
             .unwrap_or(MAX_CONCURRENCY);
-        let seat = id.map(|id| SeatSettings {
-            id: AccountId::new(id),
-            weight: NonZeroU32::new(weight).unwrap_or(NonZeroU32::MIN),
-            max_concurrency: NonZeroU32::new(max_concurrency).unwrap_or(NonZeroU32::MIN),
+        let seat = id.map(|id| {
+            move |ways| SeatSettings {
+                id: AccountId::new(id),
+                weight: NonZeroU32::new(weight).unwrap_or(NonZeroU32::MIN),
+                max_concurrency: NonZeroU32::new(max_concurrency).unwrap_or(NonZeroU32::MIN),
+                paths: ways,
+            }
         });
-        let upstream = account::upstream(&own.inheriting(inherited.clone()), paths, report);
+        let all = Entries::of(vec![section]).inheriting(inherited.clone());
+        let upstream = account::upstream(&own, &all, paths, report);
         let section = section.name.clone();
         accounts.extend(seat.zip(upstream).map(|(seat, upstream)| AccountSettings {
             section,
-            seat,
+            seat: seat(account::ways(&upstream)),
             upstream,
         }));
     }

@@ -41,20 +41,20 @@ pub(super) fn accounts(
             .filter(|section| Kind::of(section) == Kind::Default)
             .collect(),
     );
-    account::refuse_unsupported(&entries, report);
-    let upstream = account::upstream(&entries, paths, report);
+    let upstream = account::upstream(&entries, &entries, paths, report);
     let max_concurrency = entries.integer("max_concurrency", 1..=10_000, report);
-    let seat = SeatSettings {
+    let seat = |ways| SeatSettings {
         id: AccountId::new(ID),
         weight: NonZeroU32::MIN,
         // By default the workers are the only limit.
         max_concurrency: max_concurrency
             .and_then(NonZeroU32::new)
             .unwrap_or(global.max_concurrency),
+        paths: ways,
     };
     let account = upstream.map(|upstream| AccountSettings {
         section: SECTION.to_owned(),
-        seat,
+        seat: seat(account::ways(&upstream)),
         upstream,
     });
     account.into_iter().collect()

@@ -10,6 +10,7 @@
 )]
 
 mod accounts;
+mod identity;
 mod key;
 mod logs;
 mod samples;
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::accounts::Strategy;
+use crate::oci::Identity;
 use crate::oci::wire::ApiFormat;
 
 const SAMPLE: &str = include_str!("../../tests/fixtures/config/samples/config.conf");
@@ -89,6 +91,36 @@ fn check(mode: Mode, text: &str, expected: &[&str]) {
 #[track_caller]
 fn check_warnings(mode: Mode, text: &str, expected: &[&str]) {
     assert_eq!(good(mode, text).1, expected, "{text}");
+}
+
+/// What an account signs with that has an API signing key.
+pub(super) struct Signing {
+    pub(super) user: String,
+    pub(super) tenancy: String,
+    pub(super) fingerprint: String,
+    pub(super) key_file: PathBuf,
+    pub(super) pass_phrase: Option<Secret>,
+}
+
+#[track_caller]
+pub(super) fn signing(upstream: &UpstreamSettings) -> Signing {
+    let Identity::SigningKey {
+        user,
+        tenancy,
+        fingerprint,
+        key_file,
+        pass_phrase,
+    } = upstream.identity.clone()
+    else {
+        panic!("{upstream:?}")
+    };
+    Signing {
+        user,
+        tenancy,
+        fingerprint,
+        key_file,
+        pass_phrase,
+    }
 }
 
 fn secs(seconds: u64) -> Duration {

@@ -12,6 +12,8 @@ use crate::oci::wire::ApiFormat;
 
 /// The value that the sample file has where a key is to be generated.
 pub(super) const API_KEY_PLACEHOLDER: &str = "auto_generated_key";
+/// Longest API key of the service, bytes; OCI's have about 60.
+const MAX_OCI_KEY_LEN: usize = 1024;
 /// Every value of the sample files that the user must replace has this in it.
 const PLACEHOLDER_MARK: &str = "your_";
 const MAX_ID_LEN: usize = 64;
@@ -267,6 +269,20 @@ pub(super) fn api_keys(text: &str) -> Parsed<Vec<Secret>> {
         ));
     }
     Ok(keys.into_iter().map(Secret::new).collect())
+}
+
+/// An API key of the service. It goes into a header.
+pub(super) fn oci_api_key(text: &str) -> Parsed<Secret> {
+    const WANTED: &str =
+        "an API key of OCI Generative AI such as sk-…, on one line and without spaces";
+    if text.contains(PLACEHOLDER_MARK) {
+        return still_placeholder(WANTED);
+    }
+    if text.len() <= MAX_OCI_KEY_LEN && is_token(text) {
+        Ok(Secret::new(text))
+    } else {
+        expected(WANTED)
+    }
 }
 
 fn is_token(text: &str) -> bool {

@@ -31,16 +31,20 @@ pub(crate) enum Finding {
     Good,
     /// The service is there and takes the signature; this is why it says no more.
     Silent(OciError),
+    /// The service is there, and what it says proves nothing: of an account that does not sign.
+    Unproven(OciError),
     /// The credentials are refused, or the service cannot be reached.
     Bad(OciError),
 }
 
 impl Finding {
-    fn check(self) -> Check {
+    /// `None`: nothing follows.
+    fn check(self) -> Option<Check> {
         match self {
-            Self::Good => Check::Good,
-            Self::Silent(_) => Check::Silent,
-            Self::Bad(error) => Check::Bad(error.to_string()),
+            Self::Good => Some(Check::Good),
+            Self::Silent(_) => Some(Check::Silent),
+            Self::Unproven(_) => None,
+            Self::Bad(error) => Some(Check::Bad(error.to_string())),
         }
     }
 }
@@ -81,11 +85,35 @@ impl Dispatch {
 
     fn check(&self, number: SeatNumber, account: &Arc<Account>, id: &RequestId) {
         // One whose key does not load needs no check: it is out until a reload.
-        if let Ok(upstream) = &account.upstream {
-            let check = look(upstream, id).check();
-            log::debug!("health of {}: {check:?}", account.id);
+        let Ok(upstream) = &account.upstream else {
+            return;
+        };
+        // Without a token there is nothing to ask with, which says nothing of the service.
+        if upstream.lacks_credential().is_some() {
+            return;
+        }
+        let finding = look(upstream, id);
+        log::debug!("health of {}: {finding:?}", account.id);
+        if let Some(check) = finding.check() {
             self.lasting.slots.checked(number, check);
         }
+    }
+
+    /// Looks which accounts have a token now: an account without one takes no requests. No connection is made. `true`: one that was
+    /// out has one again, and deserves a check.
+    pub(crate) fn look_at_credentials(&self) -> bool {
+        let (view, _) = self.view();
+        let mut is_back = false;
+        for (number, account) in self.accounts() {
+            let lacks = account.lacks_credential();
+            let seat = view.seats.iter().find(|seat| seat.number == number);
+            let before = seat.and_then(|seat| seat.locked_out.as_ref());
+            if before != lacks.as_ref() {
+                is_back |= lacks.is_none();
+                self.lasting.slots.credential(number, lacks);
+            }
+        }
+        is_back
     }
 }
 
@@ -127,8 +155,22 @@ pub(crate) fn for_all<T: Sync, R: Send>(
 
 fn look(upstream: &Upstream, id: &RequestId) -> Finding {
     let timeout = CHECK_TIMEOUT / 2;
+    if !upstream.signs() {
+        return without_signature(upstream.check_inference(id, timeout));
+    }
     let control = upstream.check_control(id, timeout);
     conclusion(control, || upstream.check_inference(id, timeout))
+}
+
+/// What the OpenAI-compatible API's list says of an API key. Good keys are refused there too.
+fn without_signature(answer: Result<(), OciError>) -> Finding {
+    match answer {
+        Ok(()) => Finding::Good,
+        Err(OciError::Status(status)) if status.status < 500 => {
+            Finding::Unproven(OciError::Status(status))
+        }
+        Err(error) => Finding::Bad(error),
+    }
 }
 
 /// What the control plane's answer says, and if that is not enough, the inference service's.
@@ -179,6 +221,7 @@ mod tests {
             Finding::Good => "good",
             Finding::Bad(_) => "bad",
             Finding::Silent(_) => "silent",
+            Finding::Unproven(_) => "unproven",
         };
         assert_eq!(found, expected, "{control:?} {inference:?}");
     }
@@ -199,5 +242,17 @@ mod tests {
         check(Err(unreachable()), Ok(()), "good");
         check(Err(unreachable()), Err(status(404)), "silent");
         check(Err(unreachable()), Err(unreachable()), "bad");
+    }
+
+    #[test]
+    fn a_refused_list_proves_nothing_of_an_api_key() {
+        let found = |answer| without_signature(answer).check();
+        assert_eq!(found(Ok(())), Some(Check::Good));
+        for code in [401, 403, 404] {
+            assert_eq!(found(Err(status(code))), None);
+        }
+        for error in [status(503), unreachable()] {
+            assert!(matches!(found(Err(error)), Some(Check::Bad(_))));
+        }
     }
 }

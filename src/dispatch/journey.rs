@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::accounts::fleet::Ask;
+use crate::accounts::paths::Paths;
 use crate::accounts::seat::SeatNumber;
 use crate::accounts::tried::Tried;
 use crate::dispatch::DispatchSettings;
@@ -19,6 +20,7 @@ const GRACE_DIVISOR: u32 = 2;
 pub(crate) struct Journey {
     settings: DispatchSettings,
     model: Arc<str>,
+    paths: Paths,
     /// For the jitter of pauses.
     random: u32,
     tried: Tried,
@@ -49,16 +51,18 @@ enum Before {
 }
 
 impl Journey {
-    /// Of a request for a model, by its id at OCI, that arrived then.
+    /// Of a request for a model, by its id at OCI, that arrived then and can be made in these ways.
     pub(crate) fn new(
         settings: DispatchSettings,
         model: Arc<str>,
+        paths: Paths,
         random: u32,
         arrived: Instant,
     ) -> Self {
         Self {
             settings,
             model,
+            paths,
             random,
             tried: Tried::default(),
             repeat_from: None,
@@ -76,6 +80,7 @@ impl Journey {
     pub(crate) fn ask(&self) -> Ask {
         Ask {
             model: Arc::clone(&self.model),
+            paths: self.paths,
             tried: self.tried.clone(),
             repeat_from: self.repeat_from,
         }

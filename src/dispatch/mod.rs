@@ -26,12 +26,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::accounts::fleet::{Enlisted, FleetView, NoAccount};
+use crate::accounts::paths::Paths;
 use crate::accounts::seat::SeatNumber;
 use crate::accounts::{FleetSettings, SeatSettings};
 use crate::dispatch::repairs::Repairs;
 use crate::dispatch::slots::Slots;
 use crate::http::body::Share;
-use crate::names::{AccountId, ModelName};
+use crate::names::{AccountId, ModelName, Region};
 use crate::oci::error::{OciError, Phase};
 use crate::oci::keys::KeyError;
 use crate::oci::wire::{ChatRequest, ServingMode};
@@ -106,6 +107,12 @@ pub(crate) struct Job {
 }
 
 impl Job {
+    /// The ways into OCI that it can take: which accounts can serve it. A request that could also go through the
+    /// OpenAI-compatible API says so here, and nowhere else.
+    fn paths(&self) -> Paths {
+        Paths::Native
+    }
+
     /// The answer has begun, and no further attempt will be made: the request's memory is free, and a stream of some minutes
     /// does not hold it.
     fn is_answered(&mut self) {
@@ -122,12 +129,19 @@ impl Job {
 }
 
 impl Account {
-    /// Loads the account's key. That it does not load is an account that cannot serve.
-    pub(crate) fn open(seat: &SeatSettings, settings: &UpstreamSettings, client: &Client) -> Self {
+    /// Loads the account's key. That it does not load is an account that cannot serve. `before`: the account of this id that is in
+    /// service; if its identity is the same, its token stays.
+    pub(crate) fn open(
+        seat: &SeatSettings,
+        settings: &UpstreamSettings,
+        client: &Client,
+        before: Option<&Self>,
+    ) -> Self {
+        let before = before.and_then(|before| before.upstream.as_ref().ok());
         Self {
             id: seat.id.clone(),
             settings: settings.clone(),
-            upstream: Upstream::new(settings, client),
+            upstream: Upstream::new(settings, client, before),
         }
     }
 
@@ -158,9 +172,32 @@ impl Account {
         self.upstream.as_ref().ok()?.skew()
     }
 
-    /// Where it is.
+    /// Where it is; of an instance that has not heard it yet, `unknown`.
     pub(crate) fn region(&self) -> &str {
-        self.settings.region.as_str()
+        let settings = self.settings.region.as_ref();
+        let region = self
+            .upstream
+            .as_ref()
+            .ok()
+            .map_or(settings, Upstream::region);
+        region.map_or("unknown", Region::as_str)
+    }
+
+    /// Why it has nothing to make calls with for now, although it is configured well.
+    pub(crate) fn lacks_credential(&self) -> Option<String> {
+        self.upstream.as_ref().ok()?.lacks_credential()
+    }
+
+    /// How long its token is good for, if it has one.
+    pub(crate) fn credential_valid_for(&self) -> Option<Duration> {
+        self.upstream.as_ref().ok()?.credential_valid_for()
+    }
+
+    /// Waits until it is known whether it has a token, for a first time.
+    pub(crate) fn wait_for_credential(&self, until: Instant) {
+        if let Ok(upstream) = &self.upstream {
+            upstream.wait_for_credential(until);
+        }
     }
 }
 

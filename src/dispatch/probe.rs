@@ -91,6 +91,9 @@ pub(crate) fn hint(error: &OciError) -> &'static str {
         OciError::Broken { .. } | OciError::Event { .. } => {
             "The answer is not one of OCI's: check endpoint and proxies on the way."
         }
+        OciError::NoCredential { .. } => {
+            "Nothing was sent: see why the account has no valid token, or which calls its API key cannot make."
+        }
         OciError::Cancelled => "The trial was stopped.",
     }
 }

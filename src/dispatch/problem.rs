@@ -51,6 +51,7 @@ pub(crate) fn opc_request_id(error: &OciError) -> Option<&str> {
         | OciError::Timeout { .. }
         | OciError::Broken { .. }
         | OciError::Event { .. }
+        | OciError::NoCredential { .. }
         | OciError::Cancelled => None,
     }
 }
@@ -63,6 +64,7 @@ pub(super) fn class(error: &OciError) -> Option<UpstreamError> {
         OciError::Timeout { .. } => Some(UpstreamError::Timeout),
         OciError::Broken { .. } => Some(UpstreamError::Broken),
         OciError::Event { .. } => Some(UpstreamError::Event),
+        OciError::NoCredential { .. } => Some(UpstreamError::Credentials),
         OciError::Cancelled => None,
     }
 }
@@ -77,6 +79,7 @@ fn hint(error: &OciError) -> &'static str {
         | OciError::Unreachable { .. }
         | OciError::Timeout { .. }
         | OciError::Broken { .. }
+        | OciError::NoCredential { .. }
         | OciError::Cancelled => probe::hint(error),
     }
 }

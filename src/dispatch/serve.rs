@@ -48,6 +48,7 @@ impl Dispatch {
         let mut journey = Journey::new(
             self.settings,
             model,
+            job.paths(),
             arrived.elapsed().subsec_nanos(),
             arrived,
         );
@@ -136,6 +137,7 @@ impl Dispatch {
                 let retry_after = self.queue().retry_after(self.waiting(), Instant::now());
                 self.queue_timeout(retry_after)
             }
+            (Denied::NoAccount(nobody), None) if nobody.is_impossible => ApiError::no_account_can(),
             (Denied::NoAccount(nobody), None) => {
                 ApiError::no_account(nobody.returns_in(Instant::now()))
             }

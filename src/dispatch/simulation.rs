@@ -104,6 +104,7 @@ fn fleet(strategy: Strategy, weights: &[u32], slots: u32, now: Instant) -> Fleet
 fn ask(model: &str) -> Ask {
     Ask {
         model: Arc::from(model),
+        paths: crate::accounts::paths::Paths::Either,
         tried: Tried::default(),
         repeat_from: None,
     }

@@ -128,6 +128,11 @@ impl Slots {
         self.state.lock().fleet.arrived();
     }
 
+    /// Whether the account has what it signs with now, or why not.
+    pub(crate) fn credential(&self, number: SeatNumber, lacks: Option<String>) {
+        self.change(|fleet| fleet.credential(number, lacks, Instant::now()));
+    }
+
     pub(crate) fn checked(&self, number: SeatNumber, check: Check) {
         self.change(|fleet| fleet.checked(number, check, Instant::now()));
     }
@@ -250,7 +255,10 @@ impl State {
     fn with_account(&self, grant: Grant) -> Result<(Grant, Arc<Account>), NoAccount> {
         let account = self.accounts.get(&grant.seat).map(Arc::clone);
         debug_assert!(account.is_some(), "a seat without an account");
-        let account = account.ok_or(NoAccount { returns_at: None })?;
+        let account = account.ok_or(NoAccount {
+            returns_at: None,
+            is_impossible: false,
+        })?;
         Ok((grant, account))
     }
 }

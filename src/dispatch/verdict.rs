@@ -45,6 +45,7 @@ pub(crate) fn judge(error: &OciError) -> Verdict {
         OciError::Unreachable { .. } | OciError::Timeout { .. } | OciError::Broken { .. } => {
             verdict(Ending::Outage, Next::Anywhere)
         }
+        OciError::NoCredential { .. } => verdict(Ending::LockedOut, Next::Elsewhere),
         OciError::Cancelled => verdict(Ending::Unknown, Next::Answer),
     }
 }
@@ -167,6 +168,12 @@ mod tests {
         );
         check(&OciError::Broken { why }, Ending::Outage, Anywhere);
         check(&OciError::Cancelled, Ending::Unknown, Answer);
+        let why = String::new();
+        check(
+            &OciError::NoCredential { why },
+            Ending::LockedOut,
+            Elsewhere,
+        );
         let throttled = Ending::Throttled { retry_after: None };
         let refused = Ending::Refused { signature: false };
         for (code, message, ending, next) in [

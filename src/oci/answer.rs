@@ -115,6 +115,31 @@ pub(super) fn discard(response: Response<Body>, call: Call) -> Result<(), OciErr
     Ok(())
 }
 
+/// All of a good answer, which may be no longer than that. Consumes the call.
+pub(super) fn bytes(
+    response: Response<Body>,
+    call: Call,
+    limit: usize,
+) -> Result<Vec<u8>, OciError> {
+    let (head, body) = response.into_parts();
+    let mut incoming = Incoming {
+        reader: body.into_reader(),
+        call,
+    };
+    let status = head.status.as_u16();
+    if status >= 300 {
+        return Err(refusal(status, &head.headers, incoming)?);
+    }
+    // The final size at once: what is read may be a secret, and a buffer that grows would leave pieces behind in freed memory.
+    let mut bytes = Vec::with_capacity(limit + BUFFER_BYTES + 1);
+    if incoming.read_up_to(limit, &mut bytes)? {
+        return Ok(bytes);
+    }
+    Err(OciError::Broken {
+        why: format!("the answer has more than {limit} bytes"),
+    })
+}
+
 /// OCI's error answer.
 fn refusal(status: u16, headers: &HeaderMap, incoming: Incoming) -> Result<OciError, OciError> {
     let retry_after = text_of(headers, header::RETRY_AFTER.as_str());

@@ -1,15 +1,16 @@
 //! A look at one account that costs no tokens: does the service answer, and does it take the signature? What that means for the
 //! account is decided elsewhere. Source: reference §1.2, §1.3, §8.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Upstream;
 use super::answer;
 use super::call::{Call, Flow};
 use super::clock::Skew;
+use super::credential::Login;
 use super::error::OciError;
-use super::exchange::{self, Base, Sent};
-use super::usable;
+use super::exchange::Base;
+use super::{Upstream, What, usable};
 use crate::names::RequestId;
 
 /// One model is enough to see that the list may be read. It stands on the control plane's host: this proves the credentials and
@@ -19,6 +20,9 @@ const MODELS: &str = "/20231130/models?capability=CHAT&limit=1&compartmentId=";
 /// documented.
 const GUARDRAILS: &str = "/20231130/guardrailVersions?limit=1&compartmentId=";
 
+/// What the OpenAI-compatible API lists. For an API key of the service it is not reliable: only a good answer proves something.
+const OPENAI_MODELS: &str = "/openai/v1/models";
+
 impl Upstream {
     /// Asks the control plane for a model.
     pub(crate) fn check_control(
@@ -26,40 +30,56 @@ impl Upstream {
         request_id: &RequestId,
         timeout: Duration,
     ) -> Result<(), OciError> {
-        self.get(usable(&self.control)?, MODELS, request_id, timeout)
+        let (login, place) = self.signing()?;
+        // An OCID has nothing that a query would have to escape.
+        let path = format!("{MODELS}{}", place.compartment_id);
+        let base = usable(&place.control)?;
+        self.get(&login, base, &path, request_id, timeout)
     }
 
-    /// Asks the inference service for its guardrails' versions.
+    /// Asks the inference service for its guardrails' versions, or who does not sign for the models of the OpenAI-compatible API.
     pub(crate) fn check_inference(
         &self,
         request_id: &RequestId,
         timeout: Duration,
     ) -> Result<(), OciError> {
-        self.get(usable(&self.inference)?, GUARDRAILS, request_id, timeout)
+        let (login, place) = self.login()?;
+        let path = if login.signs() {
+            format!("{GUARDRAILS}{}", place.compartment_id)
+        } else {
+            OPENAI_MODELS.to_owned()
+        };
+        let base = usable(&place.inference)?;
+        self.get(&login, base, &path, request_id, timeout)
+    }
+
+    /// Whether it signs, and so may call OCI's own API.
+    pub(crate) fn signs(&self) -> bool {
+        self.settings.identity.signs()
     }
 
     /// What the latest answer of either showed of their clocks; the inference service's if both did.
     pub(crate) fn skew(&self) -> Option<Skew> {
+        let place = self.place.get()?;
         let of = |base: &Result<Base, String>| self.client.skew(base.as_ref().ok()?);
-        of(&self.inference).or_else(|| of(&self.control))
+        of(&place.inference).or_else(|| of(&place.control))
     }
 
     fn get(
         &self,
+        login: &Arc<Login>,
         base: &Base,
         path: &str,
         request_id: &RequestId,
         timeout: Duration,
     ) -> Result<(), OciError> {
-        // An OCID has nothing that a query would have to escape.
-        let target = base.target(&format!("{path}{}", self.compartment_id));
-        let sent = Sent {
+        let compartment_id = self.place.get().map(|place| place.compartment_id.as_str());
+        let what = What {
             base,
-            target: &target,
+            target: &base.target(path),
             body: None,
-            compartment_id: &self.compartment_id,
+            compartment_id: compartment_id.filter(|_| login.signs()),
             request_id,
-            sign: &|date| self.sign(base, &target, None, date),
         };
         let call = Call::enter(
             Box::new(|| Flow::Continue),
@@ -67,7 +87,7 @@ impl Upstream {
             timeout,
             self.client.connect_timeout(),
         )?;
-        let response = exchange::send(&self.client, &sent, &call)?;
+        let response = self.send(login, &what, &call)?;
         answer::discard(response, call)
     }
 }

@@ -172,6 +172,15 @@ impl Clocks {
             .unwrap_or_default()
     }
 
+    /// A correction that some host has taken; none, if nobody needed one.
+    pub(super) fn proven(&self) -> Skew {
+        let known = self.0.lock();
+        let mut corrections = known.hosts.values().map(|host| host.correction);
+        corrections
+            .find(|skew| *skew != Skew::default())
+            .unwrap_or_default()
+    }
+
     /// A request that was dated by it was taken.
     pub(super) fn prove(&self, host: &str, correction: Skew) {
         let mut known = self.0.lock();

@@ -32,6 +32,8 @@ pub(crate) enum OciError {
         code: Option<String>,
         message: String,
     },
+    /// The account has nothing to make this call with: its token has expired, or never came. Nothing was sent.
+    NoCredential { why: String },
     /// The hook asked to stop: the client left.
     Cancelled,
 }
@@ -63,11 +65,9 @@ pub(crate) const MAX_BODY_BYTES: usize = 64 * 1024;
 /// Characters of a gateway's plain text or of a page's title that become part of the message.
 const MAX_GATEWAY_CHARS: usize = 200;
 
-/// What stands before the signature in a request's `Authorization`.
-const SIGNATURE: &str = "signature=";
-
-/// Characters that make a signature: one of the smallest key has 172. Words are shorter.
-const MIN_SIGNATURE_CHARS: usize = 40;
+/// What stands before a secret in a request's `Authorization`, and how many characters make one: words are shorter. A signature of
+/// the smallest key has 172, a token some hundred, an API key of the service about 50.
+const SECRET_MARKS: [(&str, usize); 3] = [("signature=", 40), ("ST$", 16), ("Bearer ", 16)];
 
 /// Characters of a code, a parameter's name or an `opc-request-id` (three segments of 32 and two slashes).
 const MAX_NAME_CHARS: usize = 128;
@@ -142,18 +142,29 @@ pub(crate) fn status_error(
     }
 }
 
-/// The text without the signature of a request, should it hold one: a gateway's error may repeat the headers that it got. All
-/// else in them may be shown.
+/// The text without the signature of a request, its token or its key, should it hold them: a gateway's error may repeat the headers
+/// that it got. All else in them may be shown.
 pub(super) fn without_signature(text: &str) -> Cow<'_, str> {
-    let is_digit = |c: char| c.is_ascii_alphanumeric() || "+/=\\-_%".contains(c);
+    let mut shown = Cow::Borrowed(text);
+    for (mark, shortest) in SECRET_MARKS {
+        if let Some(without) = without(&shown, mark, shortest) {
+            shown = Cow::Owned(without);
+        }
+    }
+    shown
+}
+
+/// `None`: nothing stands behind that mark.
+fn without(text: &str, mark: &str, shortest: usize) -> Option<String> {
+    let is_digit = |c: char| c.is_ascii_alphanumeric() || "+/=\\-_%.".contains(c);
     let mut shown = String::new();
     let mut rest = text;
-    while let Some((before, after)) = rest.split_once(SIGNATURE) {
+    while let Some((before, after)) = rest.split_once(mark) {
         let digits = after.trim_start_matches(['\\', '"', '\'', ' ']);
         let (opening, _) = after.split_at(after.len() - digits.len());
         let behind = digits.trim_start_matches(is_digit);
-        shown.extend([before, SIGNATURE, opening]);
-        rest = if digits.len() - behind.len() < MIN_SIGNATURE_CHARS {
+        shown.extend([before, mark, opening]);
+        rest = if digits.len() - behind.len() < shortest {
             digits
         } else {
             shown.push_str("***");
@@ -161,10 +172,10 @@ pub(super) fn without_signature(text: &str) -> Cow<'_, str> {
         };
     }
     if shown.is_empty() {
-        return Cow::Borrowed(text);
+        return None;
     }
     shown.push_str(rest);
-    Cow::Owned(shown)
+    Some(shown)
 }
 
 /// One line without control characters and of at most `max` characters, of which the last is `…` if something is missing.
@@ -378,6 +389,7 @@ impl fmt::Display for OciError {
                 }
                 write!(f, ": {}", line(message))
             }
+            Self::NoCredential { why } => f.write_str(&line(why)),
             Self::Cancelled => f.write_str("the client left"),
         }
     }

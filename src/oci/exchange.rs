@@ -2,6 +2,7 @@
 //! which failures of theirs are worth another try, and what the clocks at the other end show. Never looks into a body, and
 //! knows no key: signing is handed in.
 
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -49,7 +50,8 @@ pub(crate) struct ClientSettings {
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
     agent: Agent,
-    /// For endpoints on this machine, which no proxy elsewhere can reach: the demo works behind a company's proxy.
+    /// For endpoints on this machine or its link, which no proxy elsewhere can reach: the demo works behind a company's proxy, and
+    /// so does the metadata service.
     local: Agent,
     connect_timeout: Duration,
     clocks: Arc<Clocks>,
@@ -71,6 +73,11 @@ impl Client {
 
     pub(super) fn connect_timeout(&self) -> Duration {
         self.connect_timeout
+    }
+
+    /// The time: this machine's, or OCI's where that has been proven to be another.
+    pub(super) fn wall(&self) -> SystemTime {
+        self.clocks.proven().there(SystemTime::now())
     }
 
     /// What the latest answer from there showed.
@@ -139,7 +146,7 @@ impl Base {
             Some(_) | None => name.clone(),
         };
         Some(Self {
-            local: is_loopback(&name),
+            local: is_local(&name),
             path: uri.path().trim_end_matches('/').to_owned(),
             scheme,
             host,
@@ -152,12 +159,17 @@ impl Base {
     }
 }
 
-fn is_loopback(host: &str) -> bool {
+/// The metadata service's other address. Source: reference §2.3.
+const METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xc1, 0, 0, 0, 0, 0xa9fe, 0xa9fe);
+
+/// On this machine, or at an address that is valid next to it only, such as the metadata service's.
+fn is_local(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     bare == "localhost"
-        || bare
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|ip| ip.is_loopback())
+        || bare.parse::<IpAddr>().is_ok_and(|ip| match ip {
+            IpAddr::V4(ip) => ip.is_loopback() || ip.is_link_local(),
+            IpAddr::V6(ip) => ip.is_loopback() || ip == METADATA_V6,
+        })
 }
 
 /// What is sent: a POST, or without a body a GET.
@@ -168,7 +180,7 @@ pub(super) struct Sent<'a> {
     /// JSON.
     pub(super) body: Option<&'a [u8]>,
     /// Sent as a header with a GET: some lists want it there, others in their query.
-    pub(super) compartment_id: &'a str,
+    pub(super) compartment_id: Option<&'a str>,
     pub(super) request_id: &'a RequestId,
     /// Signs exactly this request; asked again for each try, because the date is signed too.
     pub(super) sign: &'a dyn Fn(SystemTime) -> Signed,
@@ -269,15 +281,17 @@ fn send_once(
     let signed = (sent.sign)(date);
     let uri = format!("{}://{}{}", base.scheme, base.host, sent.target);
     let Some(body) = sent.body else {
-        return agent
+        let mut request = agent
             .get(uri)
             .header(header::HOST, &base.host)
             .header(header::DATE, signed.date)
             .header(header::ACCEPT, JSON)
             .header(header::AUTHORIZATION, signed.authorization)
-            .header("opc-request-id", sent.request_id.as_str())
-            .header("opc-compartment-id", sent.compartment_id)
-            .call();
+            .header("opc-request-id", sent.request_id.as_str());
+        if let Some(compartment_id) = sent.compartment_id {
+            request = request.header("opc-compartment-id", compartment_id);
+        }
+        return request.call();
     };
     let mut request = agent
         .post(uri)

@@ -125,7 +125,7 @@ fn signed_text(request: &Request<'_>, signed: &Signed, names: &str) -> String {
         let value = match name {
             "date" => signed.date.clone(),
             "(request-target)" => format!("{} {}", request.method.to_lowercase(), request.target),
-            "host" => request.host.to_owned(),
+            "host" => request.host.unwrap_or_default().to_owned(),
             "content-length" => body.unwrap().bytes.len().to_string(),
             "content-type" => body.unwrap().content_type.to_owned(),
             "x-content-sha256" => signed.content_sha256.clone().unwrap(),
@@ -182,9 +182,9 @@ fn signatures() {
             method: if has_body { "POST" } else { "GET" },
             target: &text,
             host: random.pick(&[
-                "inference.generativeai.us-chicago-1.oci.oraclecloud.com",
-                "127.0.0.1:8443",
-                "[::1]",
+                Some("inference.generativeai.us-chicago-1.oci.oraclecloud.com"),
+                Some("127.0.0.1:8443"),
+                Some("[::1]"),
             ]),
             body: has_body.then_some(Body {
                 content_type: "application/json",

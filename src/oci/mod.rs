@@ -6,6 +6,7 @@ mod answer;
 mod call;
 mod check;
 mod clock;
+mod credential;
 pub(crate) mod error;
 mod exchange;
 #[cfg(test)]
@@ -21,19 +22,22 @@ mod tests;
 mod transport;
 pub(crate) mod wire;
 
-use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
+use ureq::Body;
+use ureq::http::{Response, StatusCode};
+
 use self::call::Call;
+use self::credential::{Credential, Login};
 use self::error::{OciError, Phase};
 use self::exchange::{Base, Sent};
-use self::keys::{KeyError, PrivateKey};
-use self::signer::Signer;
-use crate::cores;
-use crate::names::{Region, RequestId, Secret};
+use self::keys::KeyError;
+use crate::names::{Region, RequestId};
 
 pub(crate) use self::call::{Flow, Hook};
 pub(crate) use self::clock::Skew;
+pub(crate) use self::credential::Identity;
 pub(crate) use self::exchange::{Client, ClientSettings};
 pub(crate) use self::stream::{ChatStream, StreamItem};
 
@@ -43,14 +47,11 @@ const CHAT: &str = "/20231130/actions/chat";
 /// One account's credentials and place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct UpstreamSettings {
-    pub(crate) user: String,
-    pub(crate) tenancy: String,
-    /// Of the key, in lower case, with colons.
-    pub(crate) fingerprint: String,
-    pub(crate) key_file: PathBuf,
-    pub(crate) pass_phrase: Option<Secret>,
-    pub(crate) region: Region,
-    pub(crate) compartment_id: String,
+    pub(crate) identity: Identity,
+    /// `None`: where the machine is, which its metadata service knows.
+    pub(crate) region: Option<Region>,
+    /// `None`: the tenancy.
+    pub(crate) compartment_id: Option<String>,
     /// Base URL of the inference service; without it, the region's.
     pub(crate) endpoint: Option<String>,
     /// Base URL of the control plane, for health checks; without it, the region's.
@@ -60,7 +61,16 @@ pub(crate) struct UpstreamSettings {
 /// One account, ready to be called from any thread.
 pub(crate) struct Upstream {
     client: Client,
-    signer: Signer,
+    credential: Credential,
+    settings: UpstreamSettings,
+    /// Known from the first login on: an instance learns there where it is.
+    place: OnceLock<Place>,
+}
+
+/// Where an account's calls go.
+#[derive(Debug)]
+struct Place {
+    region: Option<Region>,
     compartment_id: String,
     /// `Err`: the endpoint as configured, which is not a URL.
     inference: Result<Base, String>,
@@ -92,25 +102,20 @@ pub(crate) struct WholeAnswer {
 }
 
 impl Upstream {
-    /// Reads the key and checks it against the configured fingerprint. Makes no connection.
-    pub(crate) fn new(settings: &UpstreamSettings, client: &Client) -> Result<Self, KeyError> {
-        let key = PrivateKey::load(&settings.key_file, settings.pass_phrase.as_ref())?;
-        key.check_fingerprint(&settings.fingerprint)?;
-        let key_id = signer::key_id(&settings.tenancy, &settings.user, &settings.fingerprint);
-        let endpoint = settings.endpoint.clone().unwrap_or_else(|| {
-            let host = region::inference_host(&settings.region, &settings.tenancy);
-            format!("https://{host}")
-        });
-        let control = settings.control_endpoint.clone().unwrap_or_else(|| {
-            let host = region::control_host(&settings.region, &settings.tenancy);
-            format!("https://{host}")
-        });
+    /// Reads the key and checks it against the configured fingerprint, or whatever else the identity needs. Makes no connection
+    /// itself. `before`: the same account as it is in service, whose token stays if its identity does.
+    pub(crate) fn new(
+        settings: &UpstreamSettings,
+        client: &Client,
+        before: Option<&Self>,
+    ) -> Result<Self, KeyError> {
+        let same = before.filter(|before| before.settings.identity == settings.identity);
+        let same = same.map(|before| &before.credential);
         Ok(Self {
             client: client.clone(),
-            signer: Signer::new(key, key_id)?,
-            compartment_id: settings.compartment_id.clone(),
-            inference: Base::parse(&endpoint).ok_or(endpoint),
-            control: Base::parse(&control).ok_or(control),
+            credential: Credential::open(&settings.identity, client, same)?,
+            settings: settings.clone(),
+            place: OnceLock::new(),
         })
     }
 
@@ -125,9 +130,10 @@ impl Upstream {
         limits: &CallLimits,
         hook: Hook,
     ) -> Result<Answer, OciError> {
-        let base = usable(&self.inference)?;
+        let (login, place) = self.signing()?;
+        let base = usable(&place.inference)?;
         let details = wire::ChatDetails {
-            compartment_id: &self.compartment_id,
+            compartment_id: &place.compartment_id,
             serving_mode: serving,
             chat_request: request,
         };
@@ -135,38 +141,141 @@ impl Upstream {
             phase: Phase::Connect,
             why: call::one_line(&format!("the request cannot be written as JSON: {error}")),
         })?;
-        let target = base.target(CHAT);
-        let sent = Sent {
+        let what = What {
             base,
-            target: &target,
+            target: &base.target(CHAT),
             body: Some(&body),
-            compartment_id: &self.compartment_id,
+            compartment_id: None,
             request_id: &limits.request_id,
-            sign: &|date| self.sign(base, &target, Some(&body), date),
         };
-        chat(&self.client, &sent, limits, hook)
+        let call = enter(&self.client, limits, hook)?;
+        let response = self.send(&login, &what, &call)?;
+        answer::read(response, call, limits)
     }
 
-    /// Signs a POST, or without a body a GET.
-    fn sign(
+    /// Sends the request, which this login vouches for. What OCI refuses is sent once more if there is a newer token by then.
+    fn send(
         &self,
-        base: &Base,
-        target: &str,
-        body: Option<&[u8]>,
-        date: SystemTime,
-    ) -> signer::Signed {
+        login: &Arc<Login>,
+        what: &What<'_>,
+        call: &Call,
+    ) -> Result<Response<Body>, OciError> {
+        let response = self.send_as(login, what, call)?;
+        if response.status() != StatusCode::UNAUTHORIZED {
+            return Ok(response);
+        }
+        let Some(newer) = self.credential.refused(login) else {
+            return Ok(response);
+        };
+        drop(response);
+        self.send_as(&newer, what, call)
+    }
+
+    fn send_as(
+        &self,
+        login: &Login,
+        what: &What<'_>,
+        call: &Call,
+    ) -> Result<Response<Body>, OciError> {
         let request = signer::Request {
-            method: if body.is_some() { "POST" } else { "GET" },
-            target,
-            host: &base.host,
-            body: body.map(|bytes| signer::Body {
+            method: if what.body.is_some() { "POST" } else { "GET" },
+            target: what.target,
+            host: Some(&what.base.host),
+            body: what.body.map(|bytes| signer::Body {
                 content_type: exchange::JSON,
                 bytes,
             }),
         };
-        let _core = cores::take();
-        self.signer.sign(&request, date)
+        let sent = Sent {
+            base: what.base,
+            target: what.target,
+            body: what.body,
+            compartment_id: what.compartment_id,
+            request_id: what.request_id,
+            sign: &|date: SystemTime| login.sign(&request, date),
+        };
+        exchange::send(&self.client, &sent, call)
     }
+
+    /// What to make a call with, and where.
+    fn login(&self) -> Result<(Arc<Login>, &Place), OciError> {
+        let login = self.credential.login(Instant::now())?;
+        let place = self
+            .place
+            .get_or_init(|| Place::of(&self.settings, Some(&login)));
+        Ok((login, place))
+    }
+
+    /// As `login`, for OCI's own API, which takes nothing but signatures.
+    fn signing(&self) -> Result<(Arc<Login>, &Place), OciError> {
+        let (login, place) = self.login()?;
+        if login.signs() {
+            return Ok((login, place));
+        }
+        Err(OciError::NoCredential {
+            why: "an API key of the service (oci_api_key) makes no calls of OCI's own API, only those of its OpenAI-compatible one"
+                .to_owned(),
+        })
+    }
+
+    /// Why it has nothing valid to make calls with now.
+    pub(crate) fn lacks_credential(&self) -> Option<String> {
+        self.credential.trouble(Instant::now())
+    }
+
+    /// Waits until it is known whether it has, for a first time.
+    pub(crate) fn wait_for_credential(&self, until: Instant) {
+        self.credential.wait(until);
+    }
+
+    /// How long what it has is good for, if that is known.
+    pub(crate) fn credential_valid_for(&self) -> Option<Duration> {
+        let now = Instant::now();
+        self.credential.login(now).ok()?.valid_for(now)
+    }
+
+    /// Where it is, if that is known.
+    pub(crate) fn region(&self) -> Option<&Region> {
+        let known = || self.place.get()?.region.as_ref();
+        self.settings.region.as_ref().or_else(known)
+    }
+}
+
+impl Place {
+    fn of(settings: &UpstreamSettings, login: Option<&Login>) -> Self {
+        let origin = login.map(|login| &login.origin);
+        let told = origin.and_then(|origin| origin.tenancy.as_deref());
+        let tenancy = settings.identity.tenancy().or(told).unwrap_or_default();
+        let region = settings.region.clone();
+        let region = region.or_else(|| origin?.region.clone());
+        let base = |configured: &Option<String>, host: fn(&Region, &str) -> String| {
+            let of_region = || {
+                let region = region.as_ref()?;
+                Some(format!("https://{}", host(region, tenancy)))
+            };
+            let endpoint = configured.clone().or_else(of_region).unwrap_or_default();
+            Base::parse(&endpoint).ok_or(endpoint)
+        };
+        let compartment_id = settings.compartment_id.as_deref().unwrap_or(tenancy);
+        Self {
+            inference: base(&settings.endpoint, region::inference_host),
+            control: base(&settings.control_endpoint, region::control_host),
+            compartment_id: compartment_id.to_owned(),
+            region,
+        }
+    }
+}
+
+/// A request without who makes it: a POST, or without a body a GET.
+struct What<'a> {
+    base: &'a Base,
+    /// See `Base::target`.
+    target: &'a str,
+    /// JSON.
+    body: Option<&'a [u8]>,
+    /// See `Sent`.
+    compartment_id: Option<&'a str>,
+    request_id: &'a RequestId,
 }
 
 /// The base, or the error that it is none.
@@ -180,24 +289,29 @@ fn usable(base: &Result<Base, String>) -> Result<&Base, OciError> {
 impl std::fmt::Debug for Upstream {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Upstream")
-            .field("inference", &self.inference)
+            .field("place", &self.place)
             .finish_non_exhaustive()
     }
 }
 
+fn enter(client: &Client, limits: &CallLimits, hook: Hook) -> Result<Call, OciError> {
+    Call::enter(
+        hook,
+        limits.first_event_by,
+        limits.first_event_timeout,
+        client.connect_timeout(),
+    )
+}
+
 /// The call itself, without an account.
+#[cfg(test)]
 fn chat(
     client: &Client,
     sent: &Sent<'_>,
     limits: &CallLimits,
     hook: Hook,
 ) -> Result<Answer, OciError> {
-    let call = Call::enter(
-        hook,
-        limits.first_event_by,
-        limits.first_event_timeout,
-        client.connect_timeout(),
-    )?;
+    let call = enter(client, limits, hook)?;
     let response = exchange::send(client, sent, &call)?;
     answer::read(response, call, limits)
 }

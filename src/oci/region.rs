@@ -170,6 +170,11 @@ pub(crate) fn control_host(region: &Region, tenancy: &str) -> String {
     format!("generativeai.{region}.oci.{}", domain(region, tenancy))
 }
 
+/// Host of the federation service, which gives an instance its token.
+pub(crate) fn federation_host(region: &Region, tenancy: &str) -> String {
+    format!("auth.{region}.{}", domain(region, tenancy))
+}
+
 /// The second-level domain of the realm that an OCID names: `ocid1.<type>.<realm>.[region].<unique>`. `None`: not an OCID,
 /// or a realm that the reference does not list.
 pub(crate) fn domain_of_ocid(ocid: &str) -> Option<&'static str> {

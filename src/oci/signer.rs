@@ -10,11 +10,13 @@ use rsa::pkcs1v15::SigningKey;
 use rsa::rand_core::{self, CryptoRng, RngCore};
 use rsa::signature::{RandomizedSigner as _, SignatureEncoding as _};
 use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
 
 use super::keys::{KeyError, PrivateKey};
 use crate::crypto;
 use crate::crypto::rand::{SecureRandom as _, SystemRandom};
 use crate::crypto::signature::RsaKeyPair;
+use crate::names::Secret;
 
 /// The last second that an HTTP date can tell, 9999-12-31 23:59:59. A clock beyond it, or before 1970, must not end in a
 /// panic of httpdate.
@@ -25,10 +27,15 @@ const HEADERS: &str = "date (request-target) host";
 const HEADERS_WITH_BODY: &str =
     "date (request-target) host content-length content-type x-content-sha256";
 
+/// What the federation service wants, which has no use for a host.
+const HEADERS_WITH_BODY_ALONE: &str =
+    "date (request-target) content-length content-type x-content-sha256";
+
 /// Signs the requests of one account.
 pub(crate) struct Signer {
     engine: Engine,
-    key_id: String,
+    /// It may hold a token.
+    key_id: Zeroizing<String>,
 }
 
 /// What is signed. Each value must be sent byte for byte as it stands here.
@@ -38,8 +45,8 @@ pub(crate) struct Request<'a> {
     pub(crate) method: &'a str,
     /// Path and query, percent-encoded: `/20231130/models?limit=100`.
     pub(crate) target: &'a str,
-    /// The `host` header, with the port if it is not the scheme's own.
-    pub(crate) host: &'a str,
+    /// The `host` header, with the port if it is not the scheme's own. `None`: it is not signed.
+    pub(crate) host: Option<&'a str>,
     /// `Some` for POST, PUT and PATCH, even if empty; `None` for GET, HEAD and DELETE.
     pub(crate) body: Option<Body<'a>>,
 }
@@ -64,6 +71,11 @@ pub(crate) fn key_id(tenancy: &str, user: &str, fingerprint: &str) -> String {
     format!("{tenancy}/{user}/{fingerprint}")
 }
 
+/// The key id of a token, with whose key the request is signed.
+pub(crate) fn token_key_id(token: &str) -> String {
+    format!("ST${token}")
+}
+
 /// `crypto` signs in constant time and several times as fast as the rsa crate. It refuses keys of less than 2048 bits and
 /// those whose parts do not all fit together, such as the remainders for the two primes, which a signature can do without;
 /// ring also keys of more than 4096 bits and small exponents. The rsa crate takes them all. Its known timing leak
@@ -78,15 +90,17 @@ impl Signer {
     /// that it shows at the start and not with the first request.
     pub(crate) fn new(key: PrivateKey, key_id: String) -> Result<Self, KeyError> {
         let engine = Engine::new(key).ok_or(KeyError::Inconsistent)?;
-        Ok(Self { engine, key_id })
+        Ok(Self {
+            engine,
+            key_id: Zeroizing::new(key_id),
+        })
     }
 
     /// A repeated request must be signed again: OCI refuses a date more than five minutes off.
     ///
     /// Should the system's random source fail, the signature is empty and OCI answers 401.
     pub(crate) fn sign(&self, request: &Request<'_>, date: SystemTime) -> Signed {
-        let date = date.clamp(UNIX_EPOCH, UNIX_EPOCH + LAST_DATE);
-        self.sign_dated(request, httpdate::fmt_http_date(date))
+        self.sign_dated(request, http_date(date))
     }
 
     fn sign_dated(&self, request: &Request<'_>, date: String) -> Signed {
@@ -95,11 +109,12 @@ impl Signer {
             .map(|body| BASE64.encode(Sha256::digest(body.bytes)));
         let text = signing_string(request, &date, content_sha256.as_deref());
         let signature = self.engine.sign(text.as_bytes()).unwrap_or_default();
-        let headers = match request.body {
-            Some(_) => HEADERS_WITH_BODY,
-            None => HEADERS,
+        let headers = match (request.body, request.host) {
+            (Some(_), Some(_)) => HEADERS_WITH_BODY,
+            (Some(_), None) => HEADERS_WITH_BODY_ALONE,
+            (None, _) => HEADERS,
         };
-        let key_id = &self.key_id;
+        let key_id = self.key_id.as_str();
         let signature = BASE64.encode(signature);
         Signed {
             date,
@@ -109,6 +124,26 @@ impl Signer {
             content_sha256,
         }
     }
+}
+
+impl Signed {
+    /// Without a signature: who calls is told by `authorization`.
+    pub(crate) fn with(authorization: String, date: SystemTime) -> Self {
+        Self {
+            date: http_date(date),
+            authorization,
+            content_sha256: None,
+        }
+    }
+
+    /// By an API key of the service.
+    pub(crate) fn bearer(key: &Secret, date: SystemTime) -> Self {
+        Self::with(format!("Bearer {}", key.expose()), date)
+    }
+}
+
+fn http_date(date: SystemTime) -> String {
+    httpdate::fmt_http_date(date.clamp(UNIX_EPOCH, UNIX_EPOCH + LAST_DATE))
 }
 
 /// Whoever has it can repeat the request for five minutes.
@@ -153,7 +188,10 @@ impl Engine {
 fn signing_string(request: &Request<'_>, date: &str, content_sha256: Option<&str>) -> String {
     let method = request.method.to_ascii_lowercase();
     let Request { target, host, .. } = request;
-    let mut text = format!("date: {date}\n(request-target): {method} {target}\nhost: {host}");
+    let mut text = format!("date: {date}\n(request-target): {method} {target}");
+    if let Some(host) = host {
+        text.push_str(&format!("\nhost: {host}"));
+    }
     if let (Some(body), Some(hash)) = (request.body, content_sha256) {
         let length = body.bytes.len();
         let content_type = body.content_type;

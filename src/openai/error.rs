@@ -304,6 +304,28 @@ impl ApiError {
         .with_retry_after(Some(returns_in.unwrap_or(RETURN_UNKNOWN)))
     }
 
+    /// 404: no account can make this kind of call, now or later.
+    pub(crate) fn no_account_can() -> Self {
+        Self::new(
+            404,
+            INVALID_REQUEST,
+            "No account of this proxy can serve this model: an account with an API key of the service (oci_api_key) reaches only the models of OCI's OpenAI-compatible API. The operator can add an account that signs its requests.",
+        )
+        .with_param(Some("model".to_owned()))
+        .with_code("model_not_served")
+    }
+
+    /// 503: the account's token has expired or never came, and no other account takes the request.
+    pub(crate) fn no_credential() -> Self {
+        Self::new(
+            503,
+            SERVER,
+            "The proxy has no valid token for OCI at the moment. It goes on asking for one: try again after Retry-After; the operator finds the reason in /stats/accounts.",
+        )
+        .with_code("no_credential")
+        .with_retry_after(Some(SOON))
+    }
+
     /// 503: the proxy is about to stop.
     pub(crate) fn draining() -> Self {
         Self::new(503, SERVER, "The proxy is shutting down.")

@@ -90,6 +90,7 @@ fn a_worker_that_panics_under_load_loses_one_request_and_no_slot() {
         if taken.fetch_add(1, Ordering::Relaxed) == UNLUCKY {
             let ask = Ask {
                 model: MODEL.into(),
+                paths: crate::accounts::paths::Paths::Either,
                 tried: crate::accounts::tried::Tried::default(),
                 repeat_from: None,
             };

@@ -94,7 +94,7 @@ impl std::fmt::Debug for Account {
     }
 }
 
-fn public_key(pem: &str) -> io::Result<RsaPublicKey> {
+pub(super) fn public_key(pem: &str) -> io::Result<RsaPublicKey> {
     // Text behind the end line is allowed in key files: Oracle tells its users to put a label there.
     let lines: Vec<_> = pem.lines().map(str::trim).collect();
     let end = lines

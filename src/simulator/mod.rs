@@ -3,7 +3,8 @@
 //! It is a second opinion on the proxy, so it shares no code with it: its own HTTP on std sockets, its own check of
 //! request signatures with the public keys of made accounts, its own strict schemas. Follows the OCI API 20231130:
 //! `POST /20231130/actions/chat` in the formats GENERIC, COHERE and COHEREV2, streamed or not, `GET /20231130/models`
-//! and `GET /20231130/guardrailVersions`, all on one port; anything else is 404.
+//! and `GET /20231130/guardrailVersions`, all on one port; anything else is 404. With `Options::instance` that port is also the
+//! metadata service of an instance (`/opc/v2`) and the federation service (`POST /v1/x509`), whose tokens sign like keys.
 //!
 //! # What it answers
 //! Every request must be signed within five minutes of the simulator's clock (else 401), well-formed (else 400) and for a model that it serves (else 404). Then a
@@ -51,6 +52,7 @@ mod answer;
 mod connection;
 mod ending;
 mod failures;
+mod identity;
 mod lists;
 mod prose;
 mod quirks;
@@ -70,8 +72,10 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 pub use account::Account;
+pub use identity::Instance;
 pub use script::{Framing, Gate, Script, Step};
 
+use identity::Identities;
 use state::Shared;
 use verify::Keyring;
 
@@ -114,6 +118,8 @@ pub struct Options {
     /// Seconds that its clock is ahead of this machine's, negative: behind. It shows in each answer's `Date`, and a request
     /// whose date is more than five minutes off it is refused.
     pub clock_offset: i64,
+    /// Of whom the metadata service and the federation service know, which answer on the same port; `None`: there are none.
+    pub instance: Option<Instance>,
 }
 
 /// A request as it arrived; recorded before it is answered.
@@ -149,6 +155,7 @@ impl Default for Options {
             strict: false,
             linger: false,
             clock_offset: 0,
+            instance: None,
         }
     }
 }
@@ -182,7 +189,8 @@ impl Simulator {
         }
         let listener = TcpListener::bind(options.address)?;
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared::new(keyring, options));
+        let identities = Identities::new(options.instance.clone())?;
+        let shared = Arc::new(Shared::new(keyring, identities, options));
         let their = Arc::clone(&shared);
         let accepting = thread::Builder::new()
             .name("simulator-accept".to_owned())
@@ -260,11 +268,36 @@ impl Simulator {
     }
 
     /// Who picks the script of a request, for what no list of scripts can say: an account that fails now and then, and at
-    /// every endpoint. It is asked for each request with a good signature for a chat (if it is a good one too, and the
+    /// every endpoint, those of the metadata and the federation service included. It is asked for each request with a good signature for a chat (if it is a good one too, and the
     /// queue is empty), for the list of models and for the guardrails' versions, and is stronger than `set_for_account`,
     /// `set_default` and `set_control`; `None`: nobody.
     pub fn set_chooser(&self, chooser: Option<Chooser>) {
         self.shared.set_chooser(chooser);
+    }
+
+    /// A token for a session with this private key, which is good for so long: as `oci session authenticate` gets one. Requests with
+    /// it are recorded as this account's.
+    ///
+    /// # Errors
+    /// `InvalidData` for what is no RSA private key in PKCS#1 or PKCS#8 without a pass phrase.
+    pub fn issue_token(&self, account: &str, key_pem: &str, life: Duration) -> io::Result<String> {
+        let (key, now) = (account::public_key(key_pem)?, self.shared.clock.now());
+        Ok(self.shared.identities.issue(account, key, life, now))
+    }
+
+    /// How long further tokens of the federation service are good for: whole seconds, by default twenty minutes.
+    pub fn set_token_life(&self, life: Duration) {
+        self.shared.identities.set_life(life);
+    }
+
+    /// Whether further tokens of the federation service are for another key than the one that was asked for.
+    pub fn set_token_of_wrong_key(&self, wrongly: bool) {
+        self.shared.identities.set_binds_wrongly(wrongly);
+    }
+
+    /// The tokens of this account are good no more.
+    pub fn revoke_tokens(&self, account: &str) {
+        self.shared.identities.revoke(account);
     }
 
     /// Waits until `what` is true, at most `timeout`, and says whether it is. It is asked at every change in the

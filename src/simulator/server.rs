@@ -18,6 +18,7 @@ use super::answer;
 use super::connection::{Connection, Incoming, Request, find};
 use super::ending::Ending;
 use super::failures::{Failure, told};
+use super::identity::{self, Service};
 use super::lists;
 use super::quirks;
 use super::reply::{After, Reply, error_body, made_request_id, request_id};
@@ -43,15 +44,23 @@ enum Endpoint {
     Chat,
     Models,
     GuardrailVersions,
+    Identity(Service),
 }
 
 impl Endpoint {
+    fn service(self) -> Option<Service> {
+        match self {
+            Self::Identity(service) => Some(service),
+            Self::Chat | Self::Models | Self::GuardrailVersions => None,
+        }
+    }
+
     fn of(method: &str, path: &str) -> Option<Self> {
         match (method, path) {
             ("POST", CHAT) => Some(Self::Chat),
             ("GET", MODELS) => Some(Self::Models),
             ("GET", GUARDRAIL_VERSIONS) => Some(Self::GuardrailVersions),
-            _ => None,
+            _ => Service::of(method, path).map(Self::Identity),
         }
     }
 }
@@ -129,7 +138,8 @@ fn serve_all(connection: &mut Connection, shared: &Shared) -> io::Result<()> {
 fn answer(connection: &mut Connection, shared: &Shared, request: Request) -> io::Result<After> {
     let id = request_id(&request);
     let path = request.target.split('?').next().unwrap_or_default();
-    let endpoint = Endpoint::of(&request.method, path);
+    let endpoint = Endpoint::of(&request.method, path)
+        .filter(|endpoint| shared.identities.has_instance() || endpoint.service().is_none());
     let mut call = (endpoint == Some(Endpoint::Chat)).then(|| shared.begin_call());
     let signed = Signed {
         method: &request.method,
@@ -137,7 +147,11 @@ fn answer(connection: &mut Connection, shared: &Shared, request: Request) -> io:
         headers: &request.headers,
         body: &request.body,
     };
-    let finding = shared.keyring.check(&signed, shared.clock.now());
+    let (service, now) = (endpoint.and_then(Endpoint::service), shared.clock.now());
+    let finding = shared
+        .identities
+        .check(service, &signed, now)
+        .unwrap_or_else(|| shared.keyring.check(&signed, now));
     let recorded = Recorded {
         method: request.method,
         target: request.target,
@@ -164,6 +178,9 @@ fn answer(connection: &mut Connection, shared: &Shared, request: Request) -> io:
         }
         (Some(Endpoint::Chat), Ok(())) => chat(&mut reply, shared, &recorded),
         (Some(Endpoint::Models), Ok(())) => lists::models(&mut reply, shared, &recorded),
+        (Some(Endpoint::Identity(service)), Ok(())) => {
+            identity::answer(service, &mut reply, shared, &recorded)
+        }
         (Some(Endpoint::GuardrailVersions), Ok(())) => {
             lists::guardrail_versions(&mut reply, shared, &recorded)
         }

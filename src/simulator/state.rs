@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
+use super::identity::Identities;
 use super::reply::Clock;
 use super::script::Script;
 use super::verify::Keyring;
@@ -24,6 +25,7 @@ const LOOK_TICK: Duration = Duration::from_millis(20);
 
 pub(super) struct Shared {
     pub(super) keyring: Keyring,
+    pub(super) identities: Identities,
     pub(super) models: Vec<String>,
     /// Between two events of a stream.
     pub(super) pace: Duration,
@@ -77,10 +79,11 @@ pub(super) struct Registered<'a> {
 }
 
 impl Shared {
-    pub(super) fn new(keyring: Keyring, options: Options) -> Self {
+    pub(super) fn new(keyring: Keyring, identities: Identities, options: Options) -> Self {
         let (state, changed) = (Mutex::default(), Condvar::new());
         Self {
             keyring,
+            identities,
             models: options.models,
             pace: options.pace,
             strict: options.strict,

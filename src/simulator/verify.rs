@@ -21,7 +21,8 @@ const PARAMETERS: [&str; 5] = ["version", "keyId", "algorithm", "headers", "sign
 /// The keys that are known.
 pub(super) struct Keyring(Vec<Entry>);
 
-struct Entry {
+#[derive(Clone)]
+pub(super) struct Entry {
     key_id: String,
     account: String,
     key: VerifyingKey<Sha256>,
@@ -58,34 +59,49 @@ impl Keyring {
     }
 
     pub(super) fn check(&self, request: &Signed<'_>, now: SystemTime) -> Finding {
-        let mut account = None;
-        let verdict = self.check_all(request, now, &mut account);
-        Finding { account, verdict }
+        let known = |key_id: &str| {
+            let mut entries = self.0.iter();
+            let entry = entries.find(|entry| entry.key_id == key_id);
+            entry
+                .cloned()
+                .ok_or_else(|| format!("unknown keyId {key_id}"))
+        };
+        check_by(request, now, true, &known)
     }
+}
 
-    fn check_all(
-        &self,
-        request: &Signed<'_>,
-        now: SystemTime,
-        account: &mut Option<String>,
-    ) -> Result<(), String> {
+/// As `Keyring::check`, by whatever knows the key of a key id. `with_host`: the host must be signed.
+pub(super) fn check_by(
+    request: &Signed<'_>,
+    now: SystemTime,
+    with_host: bool,
+    known: &dyn Fn(&str) -> Result<Entry, String>,
+) -> Finding {
+    let mut account = None;
+    let mut check = || {
         let authorization = Authorization::parse(only(request.headers, "authorization")?)?;
-        let entry = self
-            .0
-            .iter()
-            .find(|entry| entry.key_id == authorization.key_id)
-            .ok_or_else(|| format!("unknown keyId {}", authorization.key_id))?;
-        *account = Some(entry.account.clone());
-        let names = authorization.names(request.method)?;
+        let entry = known(authorization.key_id)?;
+        account = Some(entry.account.clone());
+        let names = authorization.names(request.method, with_host)?;
         check_date(only(request.headers, "date")?, now)?;
         if names.contains(&"x-content-sha256") {
             check_body(request)?;
         }
         entry.check_signature(request, &authorization, &names)
-    }
+    };
+    let verdict = check();
+    Finding { account, verdict }
 }
 
 impl Entry {
+    pub(super) fn new(key_id: &str, account: &str, key: RsaPublicKey) -> Self {
+        Self {
+            key_id: key_id.to_owned(),
+            account: account.to_owned(),
+            key: VerifyingKey::new(key),
+        }
+    }
+
     fn check_signature(
         &self,
         request: &Signed<'_>,
@@ -164,7 +180,7 @@ impl<'a> Authorization<'a> {
     }
 
     /// The names of what is signed, in order.
-    fn names(&self, method: &str) -> Result<Vec<&'a str>, String> {
+    fn names(&self, method: &str, with_host: bool) -> Result<Vec<&'a str>, String> {
         let names: Vec<_> = self.headers.split(' ').collect();
         for (at, name) in names.iter().enumerate() {
             if name.is_empty() || name.bytes().any(|byte| byte.is_ascii_uppercase()) {
@@ -185,7 +201,7 @@ impl<'a> Authorization<'a> {
         match ALWAYS_SIGNED
             .iter()
             .chain(more)
-            .find(|name| !names.contains(name))
+            .find(|name| !names.contains(name) && (with_host || **name != "host"))
         {
             Some(missing) => Err(format!("{missing} is not signed")),
             None => Ok(names),

@@ -84,6 +84,7 @@ pub(crate) fn error(error: &OciError) -> ApiError {
             ApiError::upstream_failed(format!("OCI's answer was broken: {}", clean(why)))
         }
         OciError::Event { code, message } => of_event(code.as_deref(), message),
+        OciError::NoCredential { .. } => ApiError::no_credential(),
         OciError::Cancelled => ApiError::client_gone(),
     }
 }

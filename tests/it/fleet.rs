@@ -3,6 +3,7 @@
 mod breaker;
 mod failover;
 mod health;
+mod identities;
 mod metrics;
 mod outage;
 mod queue;

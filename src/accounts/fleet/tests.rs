@@ -1,5 +1,6 @@
 //! Tables of what the fleet answers: the line of those who wait, repetitions, trials and reloads.
 
+mod paths;
 mod reload;
 mod repeats;
 mod trials;
@@ -47,6 +48,7 @@ fn enlisted(id: &str, max_concurrency: u32) -> Enlisted {
 fn fresh() -> Ask {
     Ask {
         model: Arc::from(MODEL),
+        paths: Paths::Either,
         tried: Tried::default(),
         repeat_from: None,
     }

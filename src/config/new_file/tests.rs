@@ -9,6 +9,7 @@
     )
 )]
 
+use super::super::tests::signing;
 use super::super::{Settings, error::Report, known, write_back};
 use super::*;
 
@@ -49,8 +50,8 @@ fn both_kinds_are_read_back_as_they_were_meant() {
         let plain = new_file();
         let settings = read_back(&plain, mode);
         let upstream = &settings.accounts.first().unwrap().upstream;
-        assert!(upstream.pass_phrase.is_none());
-        assert_eq!(upstream.compartment_id, plain.tenancy);
+        assert!(signing(upstream).pass_phrase.is_none());
+        assert_eq!(upstream.compartment_id.as_ref(), Some(&plain.tenancy));
         assert_eq!(settings.api.models.names().count(), 3);
         assert!(settings.api.models.resolve("qwen3:8b").is_some());
         let full = NewFile {
@@ -67,16 +68,19 @@ fn both_kinds_are_read_back_as_they_were_meant() {
             panic!("not one account")
         };
         let upstream = &account.upstream;
-        assert_eq!(upstream.user, full.user);
-        assert_eq!(upstream.tenancy, full.tenancy);
-        assert_eq!(upstream.fingerprint, full.fingerprint);
-        assert_eq!(upstream.region.as_str(), full.region);
+        assert_eq!(signing(upstream).user, full.user);
+        assert_eq!(signing(upstream).tenancy, full.tenancy);
+        assert_eq!(signing(upstream).fingerprint, full.fingerprint);
+        assert_eq!(upstream.region.as_ref().unwrap().as_str(), full.region);
         assert_eq!(
-            upstream.key_file,
+            signing(upstream).key_file,
             Path::new("/home/me").join(odd).join("k.pem")
         );
-        assert_eq!(upstream.pass_phrase, full.pass_phrase);
-        assert_eq!(upstream.compartment_id, "ocid1.compartment.oc1..c");
+        assert_eq!(signing(upstream).pass_phrase, full.pass_phrase);
+        assert_eq!(
+            upstream.compartment_id.as_deref(),
+            Some("ocid1.compartment.oc1..c")
+        );
     }
 }
 

@@ -41,7 +41,7 @@ fn a_placeholder_becomes_a_key_that_stays() {
         text.replacen("auto_generated_key", key.expose(), 1)
     );
     assert_eq!(
-        first.settings.accounts.first().unwrap().upstream.key_file,
+        signing(&first.settings.accounts.first().unwrap().upstream).key_file,
         file.0.with_file_name("./mine.pem")
     );
     let second = loaded(&file.0, Mode::Single);

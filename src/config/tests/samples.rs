@@ -31,10 +31,19 @@ fn the_single_sample_loads_once_its_placeholders_are_replaced() {
             ),
             (1, 200)
         );
-        assert_eq!(account.upstream.user, "ocid1.user.oc1..u");
-        assert_eq!(account.upstream.key_file, Path::new("/base/./mine.pem"));
-        assert_eq!(account.upstream.region.as_str(), "us-phoenix-1");
-        assert_eq!(account.upstream.compartment_id, "ocid1.tenancy.oc1..t");
+        assert_eq!(signing(&account.upstream).user, "ocid1.user.oc1..u");
+        assert_eq!(
+            signing(&account.upstream).key_file,
+            Path::new("/base/./mine.pem")
+        );
+        assert_eq!(
+            account.upstream.region.as_ref().unwrap().as_str(),
+            "us-phoenix-1"
+        );
+        assert_eq!(
+            account.upstream.compartment_id.as_deref(),
+            Some("ocid1.tenancy.oc1..t")
+        );
         assert!(account.upstream.endpoint.is_none() && account.upstream.control_endpoint.is_none());
     }
 }
@@ -85,8 +94,8 @@ fn the_multi_sample_loads_as_it_is() {
                     account.section.as_str(),
                     seat.id.as_str(),
                     limits,
-                    upstream.region.as_str(),
-                    upstream.user.as_str(),
+                    upstream.region.as_ref().unwrap().as_str(),
+                    signing(upstream).user,
                 )
             })
             .collect();
@@ -98,21 +107,21 @@ fn the_multi_sample_loads_as_it_is() {
                     "primary_us_phoenix",
                     (3, 50),
                     "us-phoenix-1",
-                    "ocid1.user.oc1..xxxxx1"
+                    "ocid1.user.oc1..xxxxx1".to_owned()
                 ),
                 (
                     "ACCOUNT_2",
                     "secondary_us_chicago",
                     (2, 30),
                     "us-chicago-1",
-                    "ocid1.user.oc1..xxxxx2"
+                    "ocid1.user.oc1..xxxxx2".to_owned()
                 ),
                 (
                     "ACCOUNT_3",
                     "backup_eu_frankfurt",
                     (1, 20),
                     "eu-frankfurt-1",
-                    "ocid1.user.oc1..xxxxx3"
+                    "ocid1.user.oc1..xxxxx3".to_owned()
                 ),
             ]
         );
@@ -165,15 +174,18 @@ fn a_plain_oci_config_needs_nothing_but_models() {
             .unwrap_or_else(|errors| panic!("{errors:?}"));
         let account = read.settings.accounts.first().unwrap();
         assert_eq!(
-            account.upstream.fingerprint,
+            signing(&account.upstream).fingerprint,
             "89:00:f8:85:df:37:74:24:13:17:a2:01:64:8a:92:48"
         );
         assert_eq!(
-            account.upstream.key_file,
+            signing(&account.upstream).key_file,
             Path::new("/home/me/.oci/oci_api_key.pem")
         );
-        assert_eq!(account.upstream.region.as_str(), "us-chicago-1");
-        assert!(account.upstream.pass_phrase.is_none());
+        assert_eq!(
+            account.upstream.region.as_ref().unwrap().as_str(),
+            "us-chicago-1"
+        );
+        assert!(signing(&account.upstream).pass_phrase.is_none());
         assert!(read.slot.is_some());
     }
     let profiles = format!("{PROFILES}\n{MODELS}");

@@ -284,8 +284,15 @@ fn a_secret_is_never_repeated() {
         &single(&format!("passphrase = {secret}\n"), ""),
     );
     let upstream = &settings.accounts.first().unwrap().upstream;
-    assert_eq!(upstream.pass_phrase, Some(Secret::new(secret)));
-    assert!(!format!("{:?} {:?}", upstream.pass_phrase, settings.api.keys).contains(secret));
+    assert_eq!(signing(upstream).pass_phrase, Some(Secret::new(secret)));
+    assert!(
+        !format!(
+            "{:?} {:?}",
+            signing(upstream).pass_phrase,
+            settings.api.keys
+        )
+        .contains(secret)
+    );
 }
 
 #[test]

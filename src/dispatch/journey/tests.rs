@@ -30,7 +30,7 @@ impl Trip {
     fn new(settings: DispatchSettings) -> Self {
         let arrived = Instant::now();
         Self {
-            journey: Journey::new(settings, Arc::from("m"), 0, arrived),
+            journey: Journey::new(settings, Arc::from("m"), Paths::Native, 0, arrived),
             arrived,
             seats: seats(),
             drawn: 0,
@@ -96,6 +96,7 @@ fn seats() -> Vec<SeatNumber> {
             id: AccountId::new(id),
             weight: NonZeroU32::MIN,
             max_concurrency: NonZeroU32::MIN,
+            paths: Paths::Either,
         },
         unusable: None,
         is_new: false,

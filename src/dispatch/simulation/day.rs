@@ -67,6 +67,7 @@ pub(super) fn enlisted(id: &str, weight: u32, max_concurrency: u32) -> Enlisted 
             id: AccountId::new(id),
             weight: NonZeroU32::new(weight).unwrap(),
             max_concurrency: NonZeroU32::new(max_concurrency).unwrap(),
+            paths: crate::accounts::paths::Paths::Either,
         },
         unusable: None,
         is_new: false,

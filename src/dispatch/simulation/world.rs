@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::accounts::fleet::{Fleet, WaitNumber};
+use crate::accounts::paths::Paths;
 use crate::accounts::seat::{Grant, SeatNumber};
 use crate::dispatch::DispatchSettings;
 use crate::dispatch::journey::Journey;
@@ -288,7 +289,13 @@ impl World {
         let model: Arc<str> = Arc::from(self.random.pick(&MODELS));
         let request = self.requests.len();
         let random = self.random.small(0, u32::MAX - 1);
-        let journey = Journey::new(self.settings, Arc::clone(&model), random, self.now);
+        let journey = Journey::new(
+            self.settings,
+            Arc::clone(&model),
+            Paths::Native,
+            random,
+            self.now,
+        );
         let is_full = self.idle == 0 && self.queue.len() >= self.queue_size;
         self.tally.requests += 1;
         self.requests.push(Request {

@@ -441,3 +441,22 @@ fn a_signature_that_an_error_repeats_is_not_shown() {
     );
     assert_eq!(error.message, "bad signature=\"***\"");
 }
+
+#[test]
+fn a_token_and_an_api_key_are_not_repeated() {
+    let token = "eyJhbGciOiJSUzI1NiJ9.eyJleHAiOjE3OTAwMDAwMDB9.c2lnbmF0dXJl";
+    for text in [
+        format!(r#"you sent Signature version="1",keyId="ST${token}",algorithm="rsa-sha256""#),
+        format!("Authorization: Bearer {token}"),
+        "Authorization: Bearer sk-0123456789abcdef0123456789".to_owned(),
+    ] {
+        let shown = without_signature(&text);
+        assert!(
+            !shown.contains("eyJleHAi") && !shown.contains("0123"),
+            "{shown}"
+        );
+        assert!(shown.contains("***"), "{shown}");
+    }
+    let harmless = "the Bearer token is missing";
+    assert_eq!(without_signature(harmless), harmless);
+}

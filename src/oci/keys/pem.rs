@@ -18,6 +18,9 @@ pub(super) struct Block {
     pub(super) der: Zeroizing<Vec<u8>>,
 }
 
+/// Certificates of one text. A chain has two or three.
+const MAX_CERTIFICATES: usize = 16;
+
 const BEGIN: &str = "-----BEGIN ";
 const DASHES: &str = "-----";
 
@@ -46,6 +49,20 @@ pub(super) fn private_key(text: &str) -> Result<Block, KeyError> {
         other.get_or_insert(label);
     }
     Err(without_private_key(&text, other))
+}
+
+/// The certificates of a text, in DER and in their order; what cannot be read is left out.
+pub(in crate::oci) fn certificates(text: &str) -> Vec<Vec<u8>> {
+    const LABEL: &str = "CERTIFICATE-----";
+    let text = with_plain_line_ends(text);
+    let blocks = text.split(BEGIN).skip(1).take(MAX_CERTIFICATES);
+    let bodies = blocks.filter_map(|block| {
+        let (body, _) = block.strip_prefix(LABEL)?.split_once("-----END ")?;
+        Some(body)
+    });
+    bodies
+        .filter_map(|body| Some(block("CERTIFICATE", body).ok()?.der.to_vec()))
+        .collect()
 }
 
 fn without_private_key(text: &str, label: Option<&str>) -> KeyError {

@@ -53,7 +53,7 @@ fn request_of(vector: &Value) -> Request<'_> {
     Request {
         method: text(vector, "method"),
         target,
-        host,
+        host: Some(host),
         body: vector
             .get("body_utf8")
             .and_then(Value::as_str)
@@ -118,7 +118,7 @@ fn mistake_10_the_query_is_signed_and_pass_phrases_are_used() {
         let request = Request {
             method: "GET",
             target,
-            host: "h",
+            host: Some("h"),
             body: None,
         };
         signer.sign(&request, SystemTime::UNIX_EPOCH).authorization
@@ -216,7 +216,7 @@ fn a_clock_far_off_does_not_panic() {
     let request = Request {
         method: "GET",
         target: "/",
-        host: "h",
+        host: Some("h"),
         body: None,
     };
     let before = UNIX_EPOCH - Duration::from_secs(1);
@@ -237,4 +237,23 @@ fn debug_shows_nothing() {
     assert_eq!(format!("{key:?}"), "PrivateKey(2048 bits, ***)");
     let signer = Signer::new(key, "t/u/f".to_owned()).unwrap();
     assert_eq!(format!("{signer:?}"), "Signer(***)");
+}
+
+/// The order that the federation service is sent by OCI's own clients.
+#[test]
+fn the_federation_service_gets_no_signed_host() {
+    let request = Request {
+        method: "POST",
+        target: "/v1/x509",
+        host: None,
+        body: Some(Body {
+            content_type: "application/json",
+            bytes: b"{}",
+        }),
+    };
+    let text = signing_string(&request, "D", Some("H"));
+    assert_eq!(
+        text,
+        "date: D\n(request-target): post /v1/x509\ncontent-length: 2\ncontent-type: application/json\nx-content-sha256: H"
+    );
 }

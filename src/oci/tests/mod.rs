@@ -195,7 +195,7 @@ impl Caller {
             base: &self.base,
             target: &target,
             body: Some(&self.body),
-            compartment_id: "",
+            compartment_id: None,
             request_id: &limits.request_id,
             sign: &|date| {
                 self.signatures.fetch_add(1, Ordering::SeqCst);

@@ -160,7 +160,7 @@ fn the_vectors_of_the_documentation_match() {
         );
         let header = vector.header("authorization").clone();
         let authorization = Authorization::parse(&header).unwrap();
-        let names = authorization.names(&vector.method).unwrap();
+        let names = authorization.names(&vector.method, true).unwrap();
         let Vector {
             method,
             target,

@@ -75,7 +75,13 @@ fn more_slots_and_more_accounts_serve_who_waits() {
     let (number, answer) = bench.woken();
     assert_eq!(
         (number, answer),
-        (waiters[2], Err(NoAccount { returns_at: None }))
+        (
+            waiters[2],
+            Err(NoAccount {
+                returns_at: None,
+                is_impossible: true,
+            })
+        )
     );
     assert_eq!(bench.denied(fresh()), None);
     assert!(bench.fleet.ready(bench.now).is_err());
