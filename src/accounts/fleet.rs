@@ -261,11 +261,16 @@ impl Fleet {
         }
     }
 
-    /// Whether the account has what it signs with now, or why not.
-    pub(crate) fn credential(&mut self, number: SeatNumber, lacks: Option<String>, now: Instant) {
-        if let Some(seat) = self.seat(number)
-            && seat.credential(lacks)
-        {
+    /// Whether the account has what it signs with now, or why not; `is_new`: it is another than before.
+    pub(crate) fn credential(
+        &mut self,
+        number: SeatNumber,
+        lacks: Option<String>,
+        is_new: bool,
+        now: Instant,
+    ) {
+        if let Some(seat) = self.seat(number) {
+            seat.credential(lacks, is_new);
             self.serve_waiting(now);
         }
     }

@@ -98,6 +98,16 @@ impl Health {
         };
     }
 
+    /// The account signs with something else now: that OCI has refused a signature says nothing any more.
+    pub(crate) fn renewed(&mut self) {
+        if let State::Refused {
+            signature: true, ..
+        } = self.state
+        {
+            self.state = State::Good;
+        }
+    }
+
     pub(crate) fn checked(&mut self, check: Check) {
         let succeeded = std::mem::take(&mut self.succeeded);
         let was_known = std::mem::replace(&mut self.is_known, true);
@@ -206,6 +216,17 @@ mod tests {
         assert_eq!(health.trouble(later), Some("401"));
         health.answered(later);
         assert_eq!(health.trouble(later), None);
+    }
+
+    #[test]
+    fn a_new_token_ends_what_was_held_against_the_old_one() {
+        let t0 = Instant::now();
+        for (signature, is_over) in [(true, true), (false, false)] {
+            let mut health = Health::new();
+            health.refused("no", signature, t0);
+            health.renewed();
+            assert_eq!(health.trouble(t0).is_none(), is_over);
+        }
     }
 
     #[test]

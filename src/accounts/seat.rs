@@ -271,8 +271,8 @@ impl Seat {
             }
             Ending::LockedOut => {
                 let why = self.last_error.as_ref().map(|(_, why)| why.clone());
-                let changed = self.credential(Some(why.unwrap_or_default()));
-                (Signal::Unknown, changed)
+                self.credential(Some(why.unwrap_or_default()), false);
+                (Signal::Unknown, true)
             }
             Ending::Missing | Ending::Unknown => (Signal::Unknown, false),
         };
@@ -301,11 +301,12 @@ impl Seat {
         self.health.checked(check);
     }
 
-    /// Whether it has what it signs with now, or why not. `true`: that is news.
-    pub(super) fn credential(&mut self, lacks: Option<String>) -> bool {
-        let is_news = self.locked_out.is_some() != lacks.is_some();
+    /// Whether it has what it signs with now, or why not; `is_new`: it is another than before.
+    pub(super) fn credential(&mut self, lacks: Option<String>, is_new: bool) {
         self.locked_out = lacks;
-        is_news
+        if is_new {
+            self.health.renewed();
+        }
     }
 
     /// Forgets what speaks against it, but for a credential that is not there.

@@ -99,18 +99,20 @@ impl Dispatch {
         }
     }
 
-    /// Looks which accounts have a token now: an account without one takes no requests. No connection is made. `true`: one that was
-    /// out has one again, and deserves a check.
+    /// Looks which accounts have a token now: an account without one takes no requests, and what was held against an old one is
+    /// forgotten. No connection is made. `true`: one that was out has one again, and deserves a check.
     pub(crate) fn look_at_credentials(&self) -> bool {
         let (view, _) = self.view();
         let mut is_back = false;
         for (number, account) in self.accounts() {
             let lacks = account.lacks_credential();
-            let seat = view.seats.iter().find(|seat| seat.number == number);
-            let before = seat.and_then(|seat| seat.locked_out.as_ref());
-            if before != lacks.as_ref() {
+            let is_new = account.has_new_token();
+            let Some(seat) = view.seats.iter().find(|seat| seat.number == number) else {
+                continue;
+            };
+            if seat.locked_out != lacks || (is_new && seat.trouble.is_some()) {
                 is_back |= lacks.is_none();
-                self.lasting.slots.credential(number, lacks);
+                self.lasting.slots.credential(number, lacks, is_new);
             }
         }
         is_back

@@ -23,6 +23,7 @@ pub(crate) mod slots;
 pub(crate) mod verdict;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::accounts::fleet::{Enlisted, FleetView, NoAccount};
@@ -67,6 +68,8 @@ pub(crate) struct Account {
     settings: UpstreamSettings,
     /// `Err`: its key does not load.
     upstream: Result<Upstream, KeyError>,
+    /// Tokens that it had had when its credential was looked at last.
+    seen_tokens: AtomicU64,
 }
 
 /// What outlives a reload.
@@ -138,10 +141,13 @@ impl Account {
         before: Option<&Self>,
     ) -> Self {
         let before = before.and_then(|before| before.upstream.as_ref().ok());
+        let upstream = Upstream::new(settings, client, before);
+        let tokens = upstream.as_ref().map_or(0, Upstream::tokens);
         Self {
             id: seat.id.clone(),
             settings: settings.clone(),
-            upstream: Upstream::new(settings, client, before),
+            upstream,
+            seen_tokens: AtomicU64::new(tokens),
         }
     }
 
@@ -186,6 +192,12 @@ impl Account {
     /// Why it has nothing to make calls with for now, although it is configured well.
     pub(crate) fn lacks_credential(&self) -> Option<String> {
         self.upstream.as_ref().ok()?.lacks_credential()
+    }
+
+    /// Whether another token has come since the last time that this was asked.
+    fn has_new_token(&self) -> bool {
+        let tokens = self.upstream.as_ref().map_or(0, Upstream::tokens);
+        self.seen_tokens.swap(tokens, Ordering::Relaxed) != tokens
     }
 
     /// How long its token is good for, if it has one.

@@ -128,9 +128,9 @@ impl Slots {
         self.state.lock().fleet.arrived();
     }
 
-    /// Whether the account has what it signs with now, or why not.
-    pub(crate) fn credential(&self, number: SeatNumber, lacks: Option<String>) {
-        self.change(|fleet| fleet.credential(number, lacks, Instant::now()));
+    /// Whether the account has what it signs with now, or why not; `is_new`: it is another than before.
+    pub(crate) fn credential(&self, number: SeatNumber, lacks: Option<String>, is_new: bool) {
+        self.change(|fleet| fleet.credential(number, lacks, is_new, Instant::now()));
     }
 
     pub(crate) fn checked(&self, number: SeatNumber, check: Check) {

@@ -223,6 +223,11 @@ impl Upstream {
         self.credential.trouble(Instant::now())
     }
 
+    /// How many tokens it has had.
+    pub(crate) fn tokens(&self) -> u64 {
+        self.credential.count()
+    }
+
     /// Waits until it is known whether it has, for a first time.
     pub(crate) fn wait_for_credential(&self, until: Instant) {
         self.credential.wait(until);

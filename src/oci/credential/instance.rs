@@ -1,5 +1,5 @@
 //! A token for the machine itself: its certificate out of the metadata service, and for that a token out of the federation service,
-//! bound to a key that was made for it. Each token gets a key of its own, which is made beforehand. Never decides when. Source:
+//! bound to a key that was made for it, beforehand. Never decides when. Source:
 //! reference §2.3.
 
 use std::sync::Arc;
@@ -34,6 +34,8 @@ const FEDERATION: &str = "/v1/x509";
 /// Longest wait for one answer of the metadata service, which is next door.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(5);
 const FEDERATION_TIMEOUT: Duration = Duration::from_secs(10);
+/// To make a key takes this long at most, on the smallest of machines under load.
+const TIME_FOR_A_KEY: Duration = Duration::from_secs(60);
 /// What an HTTP date does not tell.
 const CLOCK_GRAIN: Duration = Duration::from_secs(1);
 /// Bytes of an answer of either. Certificates have 2 KiB, a token up to 4.
@@ -44,7 +46,9 @@ pub(super) struct Instance {
     metadata: Result<Base, String>,
     federation: Option<Result<Base, String>>,
     /// The key of the next token.
-    spare: Option<PrivateKey>,
+    key: Option<PrivateKey>,
+    /// The present token has it too.
+    is_used: bool,
 }
 
 /// What is asked of the federation service: base64 of DER.
@@ -80,14 +84,17 @@ impl Instance {
         Self {
             metadata,
             federation: federation.map(parse),
-            spare: None,
+            key: None,
+            is_used: false,
         }
     }
 
-    /// Makes the key of the next token, so that the token need not wait for it: on a small machine that takes seconds.
-    pub(super) fn prepare(&mut self) {
-        if self.spare.is_none() {
-            self.spare = PrivateKey::generate();
+    /// Makes the key of the next token, so that the token need not wait for it: on a small machine that takes seconds. If there is
+    /// no time for it, the next token gets the key of the present one.
+    pub(super) fn prepare(&mut self, left: Duration) {
+        if self.key.is_none() || (self.is_used && left >= TIME_FOR_A_KEY) {
+            self.key = PrivateKey::generate();
+            self.is_used = false;
         }
     }
 
@@ -106,8 +113,8 @@ impl Instance {
             .map_err(|why| format!("the metadata service's certificate is of no use: {why}"))?;
         let key = self.metadata(client, account, "/identity/key.pem")?;
         let intermediate = self.metadata(client, account, "/identity/intermediate.pem")?;
-        self.prepare();
-        let public_key = self.spare.as_ref().and_then(PrivateKey::public_der);
+        self.prepare(Duration::ZERO);
+        let public_key = self.key.as_ref().and_then(PrivateKey::public_der);
         let public_key = public_key.ok_or("no key can be made: the system has no random bytes")?;
         let ask = Ask {
             certificate: BASE64.encode(&leaf.der),
@@ -140,7 +147,9 @@ impl Instance {
         if life.is_zero() {
             return Err("the federation service gave a token that has expired already".to_owned());
         }
-        let key = self.spare.take().ok_or(UNUSABLE)?;
+        let key = self.key.as_ref().and_then(PrivateKey::duplicate);
+        let key = key.ok_or(UNUSABLE)?;
+        self.is_used = true;
         let origin = Origin {
             tenancy: Some(tenancy),
             region: Some(region),

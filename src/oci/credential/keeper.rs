@@ -31,6 +31,8 @@ pub(in crate::oci) struct Keeper {
     shared: Arc<Shared>,
     /// A call may wait for a newer token after a refusal.
     is_quick: bool,
+    /// What to say of a token that has come to its end, if nothing else is known.
+    expired: String,
 }
 
 #[derive(Default)]
@@ -46,6 +48,8 @@ struct State {
     trouble: Option<String>,
     /// OCI has refused the present one.
     is_refused: bool,
+    /// Tokens that have come.
+    count: u64,
     /// Tries that have ended.
     tries: u64,
     /// Those among them that a refusal has asked for.
@@ -57,17 +61,17 @@ impl Keeper {
     /// Starts the thread. `first`: what has been read already.
     pub(super) fn start(source: Source, first: Option<Login>, client: &Client) -> Self {
         let shared = Arc::new(Shared::default());
-        let is_quick = match &source {
-            Source::Files(_) => true,
-            Source::Instance(_) => false,
+        let (is_quick, expired) = match &source {
+            Source::Files(files) => (true, files.expired()),
+            Source::Instance(_) => (
+                false,
+                "the token has expired, and the next one has not come yet".to_owned(),
+            ),
         };
         if let Some(login) = first {
             let mut state = shared.state.lock();
             state.login = Some(Arc::new(login));
             state.tries = 1;
-        }
-        if let Source::Files(files) = &source {
-            shared.note_expiry(&files.expired());
         }
         let (their, client) = (Arc::clone(&shared), client.clone());
         let spawned = thread::Builder::new()
@@ -78,7 +82,11 @@ impl Keeper {
             let why = format!("no thread can be had that asks for tokens: {error}");
             shared.state.lock().trouble = Some(why);
         }
-        Self { shared, is_quick }
+        Self {
+            shared,
+            is_quick,
+            expired,
+        }
     }
 
     /// The token to sign with, or why there is none.
@@ -86,7 +94,8 @@ impl Keeper {
         let state = self.shared.state.lock();
         match &state.login {
             Some(login) if login.is_valid(now) => Ok(Arc::clone(login)),
-            Some(_) | None => Err(state
+            Some(_) => Err(state.trouble.as_ref().unwrap_or(&self.expired).clone()),
+            None => Err(state
                 .trouble
                 .clone()
                 .unwrap_or_else(|| "the first token has not come yet".to_owned())),
@@ -123,6 +132,11 @@ impl Keeper {
             }
         }
         newer(&state)
+    }
+
+    /// How many tokens have come.
+    pub(super) fn count(&self) -> u64 {
+        self.shared.state.lock().count
     }
 
     /// Waits for the end of the first try.
@@ -180,12 +194,15 @@ impl Shared {
             Ok(Some(login)) => {
                 let was = state.trouble.take();
                 state.login = Some(Arc::new(login));
+                state.count += 1;
                 state.is_refused = false;
                 was.map(|_| None)
             }
             Ok(None) => None,
             Err(why) => {
-                let is_news = state.trouble.as_ref() != Some(&why);
+                // What follows the first colon may hold the id of a call, another one each time.
+                let kind = |why: &String| why.split(':').next().map(str::to_owned);
+                let is_news = state.trouble.as_ref().and_then(kind) != kind(&why);
                 state.trouble = Some(why.clone());
                 is_news.then_some(Some(why))
             }
@@ -208,19 +225,6 @@ impl Shared {
             None => {}
         }
     }
-
-    /// A token without an end of its own, or with one that has passed, is told so.
-    fn note_expiry(&self, expired: &str) {
-        let mut state = self.state.lock();
-        let now = Instant::now();
-        let is_old = state
-            .login
-            .as_ref()
-            .is_some_and(|login| !login.is_valid(now));
-        if is_old && state.trouble.is_none() {
-            state.trouble = Some(expired.to_owned());
-        }
-    }
 }
 
 fn keep(shared: &Arc<Shared>, source: Source, client: &Client) {
@@ -234,7 +238,6 @@ fn keep(shared: &Arc<Shared>, source: Source, client: &Client) {
 fn keep_files(shared: &Shared, mut files: Files, client: &Client) {
     let mut is_poked = false;
     loop {
-        shared.note_expiry(&files.expired());
         let Some(refused) = shared.wait(Instant::now() + LOOK, is_poked) else {
             return;
         };
@@ -278,7 +281,7 @@ fn keep_instance(shared: &Arc<Shared>, mut instance: Instance, client: &Client) 
             Err(_) => schedule.failed(random, now),
         }
         shared.publish(found.map(Some), false);
-        instance.prepare();
+        instance.prepare(schedule.due().saturating_duration_since(now));
     }
 }
 

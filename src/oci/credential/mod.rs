@@ -223,6 +223,14 @@ impl Credential {
         }
     }
 
+    /// How many times what calls are made with has been replaced.
+    pub(super) fn count(&self) -> u64 {
+        match self {
+            Self::Fixed(_) => 0,
+            Self::Kept(keeper) => keeper.count(),
+        }
+    }
+
     /// Waits for the first answer to whether there is something valid.
     pub(super) fn wait(&self, until: Instant) {
         match self {

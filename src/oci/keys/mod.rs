@@ -134,6 +134,11 @@ impl PrivateKey {
         Self::from_pkcs1(Zeroizing::new(der.as_bytes().to_vec())).ok()
     }
 
+    /// The same once more.
+    pub(crate) fn duplicate(&self) -> Option<Self> {
+        Self::from_pkcs1(self.pkcs1.clone()).ok()
+    }
+
     /// The public half: SubjectPublicKeyInfo in DER.
     pub(crate) fn public_der(&self) -> Option<Vec<u8>> {
         let spki = self.rsa.to_public_key().to_public_key_der().ok()?;

@@ -91,11 +91,11 @@ fn an_account_without_a_token_takes_nothing_until_it_has_one() {
         bench.view("s1").locked_out.is_some(),
         "a reset brings no token"
     );
-    bench.fleet.credential(number, None, now);
+    bench.fleet.credential(number, None, true, now);
     bench.served(waiting, "s1");
     bench
         .fleet
-        .credential(number, Some("the token has expired".to_owned()), now);
+        .credential(number, Some("the token has expired".to_owned()), false, now);
     assert_eq!(
         bench.view("s1").trouble.as_deref(),
         Some("the token has expired")

@@ -16,6 +16,7 @@ fn keeper() -> Keeper {
     Keeper {
         shared: Arc::default(),
         is_quick: true,
+        expired: "the token has expired".to_owned(),
     }
 }
 
@@ -33,6 +34,7 @@ fn the_old_token_serves_until_its_end_whatever_becomes_of_the_next_one() {
     );
     publish(&keeper, Ok(Some(login(Some(later)))));
     assert!(keeper.login(t0).is_ok());
+    assert_eq!(keeper.login(later).unwrap_err(), "the token has expired");
     publish(&keeper, Err("the metadata service does not answer"));
     assert!(keeper.login(t0).is_ok());
     assert_eq!(
