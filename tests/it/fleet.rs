@@ -3,7 +3,7 @@
 mod breaker;
 mod failover;
 mod health;
-mod identities;
+pub(crate) mod identities;
 mod metrics;
 mod outage;
 mod queue;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ociai_proxy::simulator::{Recorded, Script, Simulator};
 use serde_json::json;
 
+use crate::fleet::identities;
 use crate::harness::{
     KEY, Proxy, TempDir, config, eventually, furnished, program, simulator, write_private,
 };
@@ -274,4 +275,91 @@ fn the_password_of_an_http_proxy_is_not_shown() {
         said.add(variable, String::from_utf8_lossy(&output.stderr));
     }
     said.is_clean(&[]);
+}
+
+/// Tokens that have been used or issued, without the part that is the same in all.
+fn tokens(simulator: &Simulator) -> Vec<String> {
+    let requests = simulator.requests();
+    let sent = requests.iter().filter_map(|request| {
+        let (_, after) = request.header("authorization")?.split_once("ST$")?;
+        let (token, _) = after.split_once('"')?;
+        let (_, claims) = token.split_once('.')?;
+        Some(claims.to_owned())
+    });
+    sent.collect()
+}
+
+#[test]
+fn tokens_and_the_keys_of_a_machine_are_not_shown() {
+    let simulator = identities::cloud(&[], 0);
+    let is_identity = |request: &Recorded| {
+        request.target.starts_with("/opc/") || request.target.starts_with("/v1/")
+    };
+    simulator.set_chooser(Some(Arc::new(move |request: &Recorded| {
+        let sent = format!("you sent {}", request.header("authorization")?);
+        let error = json!({"code": "NotAuthenticated", "message": sent}).to_string();
+        (!is_identity(request)).then(|| Script::status(401, error))
+    })));
+    let life = std::time::Duration::from_secs(3600);
+    let issued = simulator.issue_token("s", identities::SESSION_KEY, life);
+    let at = simulator.endpoint();
+    let accounts = [
+        ("vm", identities::vm(&simulator)),
+        ("s", identities::session(&simulator, "token")),
+        (
+            "key",
+            format!("oci_api_key = sk-{MARK}-key\nregion = FRA\nendpoint = {at}\n"),
+        ),
+    ];
+    let text = identities::config("health_check_interval = 100ms", &accounts);
+    let dir = identities::furnished(&text);
+    identities::put(dir.path(), "token", &issued.unwrap());
+    let proxy = identities::start(dir, &[("OCIAI_LOG", "trace")]);
+    let mut said = Said::default();
+    let ask = json!({"model": "grok", "messages": [{"role": "user", "content": "Hello"}]});
+    eventually("both to be refused", || {
+        said.add("chat", proxy.chat(&ask).text());
+        said.add("accounts", proxy.get("/stats/accounts").text());
+        let last = said.0.last().unwrap();
+        last.matches("keyId=").count() >= 2 && tokens(&simulator).len() > 4
+    });
+    for path in ["/test-oci", "/stats/summary", "/metrics"] {
+        said.add(path, proxy.get(path).text());
+    }
+    let args = ["-multi-account", "-config", "multi_config.conf", "-check"];
+    let ended = run(proxy.dir.path(), &args);
+    said.add("-check", ended.stdout + &ended.stderr);
+    said.add("log", proxy.log().join("\n"));
+    let secrets = [signatures(&simulator), tokens(&simulator)].concat();
+    said.is_clean(&secrets);
+    assert!(said.0.iter().any(|text| text.contains("ST$***")));
+}
+
+#[test]
+fn what_the_services_of_a_machine_answer_wrongly_is_not_shown() {
+    let key = include_str!("../fixtures/identity/TEST-leaf-key.pem");
+    let answers: [(&str, String); 5] = [
+        ("/opc/v2/instance/region", key.to_owned()),
+        ("/opc/v2/identity/cert.pem", key.to_owned()),
+        (
+            "/opc/v2/identity/key.pem",
+            format!("{key}{MARK}").replace("MII", "MIX"),
+        ),
+        ("/v1/x509", json!({"token": MARK}).to_string()),
+        ("/v1/x509", json!({"tokens": [MARK]}).to_string()),
+    ];
+    for (path, answer) in answers {
+        let simulator = identities::cloud(&[], 0);
+        simulator.set_chooser(Some(Arc::new(move |request: &Recorded| {
+            (request.target == path).then(|| Script::status(200, answer.clone()))
+        })));
+        let text = identities::config("", &[("vm", identities::vm(&simulator))]);
+        let proxy = identities::start(identities::furnished(&text), &[("OCIAI_LOG", "trace")]);
+        proxy.wait_for_log("warning: no token");
+        let mut said = Said::default();
+        said.add("accounts", proxy.get("/stats/accounts").text());
+        said.add("log", proxy.log().join("\n"));
+        let lines = key.lines().filter(|line| !line.starts_with("---"));
+        said.is_clean(&lines.map(str::to_owned).collect::<Vec<_>>());
+    }
 }

@@ -1,4 +1,10 @@
-#![expect(clippy::unwrap_used, reason = "a test may fail")]
+//! Certificates that openssl made, cut and changed at every place.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may fail"
+)]
 
 use super::*;
 

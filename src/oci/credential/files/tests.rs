@@ -1,3 +1,5 @@
+//! Tokens in files: read again when they change, refused when they are none.
+
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 use base64::Engine as _;

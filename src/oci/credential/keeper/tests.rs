@@ -1,3 +1,5 @@
+//! What stands ready for calls, whatever the thread that fetches it meets.
+
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 use super::super::Origin;
