@@ -4,13 +4,17 @@
 
 use std::io;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Recorded;
-use super::answer::{self, Vendor};
+use super::answer;
+use super::listed::ListedModel;
 use super::reply::{After, Reply};
 use super::script::{Played, play};
 use super::state::Shared;
+
+/// What follows the number in the name of a page, as in a query: names are opaque, and have to be escaped.
+const PAGE_MARK: &str = "%2B%2F%3D%3D";
 
 /// Models of one page of the list, if the request names no limit.
 const PAGE_MODELS: usize = 100;
@@ -39,24 +43,44 @@ pub(super) fn models(
     }
     let number = |name: &str| asked(name).and_then(|value| value.parse::<usize>().ok());
     let (from, limit) = (
-        number("page").unwrap_or(0),
+        asked("page").map_or(Some(0), first_of_page),
         number("limit").unwrap_or(PAGE_MODELS).max(1),
     );
-    let chats = asked("capability").is_none_or(|capability| capability == "CHAT");
-    let all: Vec<_> = shared.models.iter().filter(|_| chats).collect();
+    let Some(from) = from else {
+        return reply.refuse(400, "InvalidParameter", "page is none that was named");
+    };
+    // Whether several mean all or any is not documented: here any.
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let capabilities = pairs.filter(|(name, _)| *name == "capability");
+    let capabilities: Vec<_> = capabilities.map(|(_, value)| value).collect();
+    let listed = shared.listed(request.account.as_deref());
+    let all: Vec<ListedModel> = listed.unwrap_or_else(|| {
+        let models = shared.models.iter();
+        models.map(|model| ListedModel::new(model)).collect()
+    });
+    let all: Vec<_> = all
+        .iter()
+        .filter(|model| model.is_able(&capabilities))
+        .collect();
+    let limit = limit.min(shared.page_models());
     let page: Vec<_> = all
         .iter()
         .skip(from)
         .take(limit)
-        .map(|model| model_summary(model))
+        .map(|model| model.summary())
         .collect();
     let mut headers = Vec::new();
     let next = from.saturating_add(page.len());
     if next < all.len() {
-        headers.push(("opc-next-page".to_owned(), next.to_string()));
+        headers.push(("opc-next-page".to_owned(), format!("{next}+/==")));
     }
     let body = json!({ "items": page }).to_string();
     reply.whole(200, &headers, body)
+}
+
+/// The first model of a page, from its name.
+fn first_of_page(name: &str) -> Option<usize> {
+    name.strip_suffix(PAGE_MARK)?.parse().ok()
 }
 
 /// The inference plane's list. It is there without a compartment: where the service wants one, nobody has recorded.
@@ -78,38 +102,6 @@ pub(super) fn guardrail_versions(
         "timeActivated": "2026-05-26T00:00:00Z",
     });
     reply.whole(200, &[], json!({ "items": [version] }).to_string())
-}
-
-fn model_summary(model: &str) -> Value {
-    json!({
-        "id": model_ocid(model),
-        "compartmentId": null,
-        "capabilities": ["CHAT"],
-        "lifecycleState": "ACTIVE",
-        "lifecycleDetails": null,
-        "displayName": model,
-        "vendor": match Vendor::of(model) {
-            Vendor::Meta => "meta",
-            Vendor::Xai => "xai",
-            Vendor::Google => "google",
-            Vendor::OpenAi | Vendor::GptOss => "openai",
-            Vendor::Cohere => "cohere",
-            Vendor::Other => "other",
-        },
-        "version": "1.0",
-        "timeCreated": "2026-06-10T00:00:00Z",
-        "baseModelId": null,
-        "type": "BASE",
-        "fineTuneDetails": null,
-        "modelMetrics": null,
-        "isLongTermSupported": false,
-        "timeDeprecated": null,
-        "timeOnDemandRetired": null,
-        "timeDedicatedRetired": null,
-        "freeformTags": {},
-        "definedTags": {},
-        "systemTags": {},
-    })
 }
 
 /// A model's own OCID, which the service takes instead of its name. A dedicated endpoint is its OCID already.

@@ -53,6 +53,7 @@ mod connection;
 mod ending;
 mod failures;
 mod identity;
+mod listed;
 mod lists;
 mod prose;
 mod quirks;
@@ -73,6 +74,7 @@ use std::time::{Duration, Instant};
 
 pub use account::Account;
 pub use identity::Instance;
+pub use listed::ListedModel;
 pub use script::{Framing, Gate, Script, Step};
 
 use identity::Identities;
@@ -265,6 +267,17 @@ impl Simulator {
     /// What every request for the list of models gets, if its signature is good; `None`: the list.
     pub fn set_control(&self, script: Option<Script>) {
         self.shared.set_control(script);
+    }
+
+    /// What the control plane lists, for one account or for all that have no list of their own; `None`: the models that it
+    /// serves. What it serves does not change.
+    pub fn set_listed(&self, account: Option<&str>, models: Option<Vec<ListedModel>>) {
+        self.shared.set_listed(account.unwrap_or_default(), models);
+    }
+
+    /// The most models of one page of a list, at least one.
+    pub fn set_page_models(&self, most: usize) {
+        self.shared.set_page_models(most.max(1));
     }
 
     /// Who picks the script of a request, for what no list of scripts can say: an account that fails now and then, and at

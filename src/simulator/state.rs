@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 
 use super::identity::Identities;
+use super::listed::ListedModel;
 use super::reply::Clock;
 use super::script::Script;
 use super::verify::Keyring;
@@ -55,6 +56,10 @@ struct State {
     default: Option<Script>,
     by_account: HashMap<String, Script>,
     control: Option<Script>,
+    /// By account; of all others under the empty name.
+    listed: HashMap<String, Vec<ListedModel>>,
+    /// `None`: as many as are asked for.
+    page_models: Option<usize>,
 }
 
 /// How many there are, and how many there were at most.
@@ -195,6 +200,28 @@ impl Shared {
 
     pub(super) fn set_control(&self, script: Option<Script>) {
         self.change(|state| state.control = script);
+    }
+
+    pub(super) fn set_listed(&self, account: &str, models: Option<Vec<ListedModel>>) {
+        self.change(|state| match models {
+            Some(models) => drop(state.listed.insert(account.to_owned(), models)),
+            None => drop(state.listed.remove(account)),
+        });
+    }
+
+    /// What is listed for this account; `None`: what is served.
+    pub(super) fn listed(&self, account: Option<&str>) -> Option<Vec<ListedModel>> {
+        let state = self.state.lock();
+        let its = account.and_then(|account| state.listed.get(account));
+        its.or_else(|| state.listed.get("")).cloned()
+    }
+
+    pub(super) fn set_page_models(&self, most: usize) {
+        self.change(|state| state.page_models = Some(most));
+    }
+
+    pub(super) fn page_models(&self) -> usize {
+        self.state.lock().page_models.unwrap_or(usize::MAX)
     }
 
     pub(super) fn set_chooser(&self, chooser: Option<Chooser>) {
