@@ -30,7 +30,7 @@
 //! Map: `cli` argv, `config` the file, `modes` who may read it, `self_check` what `-check` does, `init` what `-init` does, `logger`
 //! the log, `life` signals and limits, `names` the newtypes, `crypto` ring or AWS-LC, `json` a forgiving reader, `cores` turns for
 //! heavy work, `recent` percentiles, `systemd` what a service manager gives and hears, `accounts` the fleet: who can serve what,
-//! `watch` the health checks' thread, `stats` the figures, `openai` what
+//! `watch` the threads of the health checks and of the lists of models, `stats` the figures, `openai` what
 //! clients speak, `messages` Anthropic's way to say the same, `responses` and `completions` OpenAI's other APIs that a chat answers,
 //! `simulator` a fake OCI for `-demo` and the tests, `demo` the demo, `server` the wiring.
 

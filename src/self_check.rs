@@ -17,6 +17,7 @@ use crate::oci::error::{OciError, Phase};
 use crate::oci::keys::KeyError;
 use crate::oci::{Client, Identity, Skew};
 use crate::server::Source;
+use crate::translate::listed::{self, Capabilities, Listed};
 use report::{Level, Note, Report, Row};
 
 /// Longest wait for the token of an account that has no key of its own.
@@ -33,6 +34,8 @@ struct Examined {
     region: String,
     /// Of a token.
     valid_for: Option<Duration>,
+    /// The models that it lists, if they are to be discovered.
+    listed: Option<Result<Vec<Listed>, OciError>>,
 }
 
 /// Checks everything; takes as long as the slowest account, or as several if there are many.
@@ -44,15 +47,21 @@ pub(crate) fn run(source: &Source) -> Result<Report, Vec<String>> {
         .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     let settings = &inspected.settings;
     let client = Client::new(&settings.client);
-    let examined = health::for_all(&settings.accounts, |account| examine(account, &client));
+    let is_auto = settings.api.models.is_auto();
+    let examined = health::for_all(&settings.accounts, |account| {
+        examine(account, &client, is_auto)
+    });
     let mut report = Report {
-        title: title(&source.path, &inspected),
+        title: title(&source.path, &inspected, &examined),
         rows: Vec::new(),
         notes: Vec::new(),
     };
     for (account, examined) in settings.accounts.iter().zip(&examined) {
         report.rows.push(row(account, examined.as_ref()));
         report.notes.extend(notes(account, examined.as_ref()));
+        report
+            .notes
+            .extend(note_of_list(account, examined.as_ref()));
     }
     for id in &settings.api.disabled {
         report.rows.push(Row::disabled(id.as_str()));
@@ -65,7 +74,7 @@ pub(crate) fn run(source: &Source) -> Result<Report, Vec<String>> {
     Ok(report)
 }
 
-fn examine(account: &AccountSettings, client: &Client) -> Examined {
+fn examine(account: &AccountSettings, client: &Client, is_auto: bool) -> Examined {
     let opened = Account::open(&account.seat, &account.upstream, client, None);
     opened.wait_for_credential(Instant::now() + TOKEN_WAIT);
     let started = Instant::now();
@@ -73,19 +82,35 @@ fn examine(account: &AccountSettings, client: &Client) -> Examined {
         Ok(finding) => (Ok(()), Some(finding)),
         Err(problem) => (Err(problem.clone()), None),
     };
+    let took = started.elapsed();
+    let lists = is_auto && matches!(finding, Some(Finding::Good | Finding::Silent(_)));
+    let listed = lists.then(|| {
+        opened
+            .list(&http::new_request_id())
+            .map(|(models, _)| models)
+    });
     Examined {
         key,
         finding,
-        took: started.elapsed(),
+        took,
         skew: opened.skew(),
         region: opened.region().to_owned(),
         valid_for: opened.credential_valid_for(),
+        listed,
     }
 }
 
-fn title(path: &Path, inspected: &Inspected) -> String {
+fn title(path: &Path, inspected: &Inspected, examined: &[Option<Examined>]) -> String {
     let settings = &inspected.settings;
-    let models = settings.api.models.names().count();
+    let mut models = settings.api.models.names().count().to_string();
+    if settings.api.models.is_auto() {
+        let lists = examined
+            .iter()
+            .flatten()
+            .filter_map(|found| found.listed.as_ref());
+        let lists = lists.filter_map(|list| list.as_deref().ok());
+        models += &format!(" and {} discovered", listed::union(lists).len());
+    }
     let keys = match settings.api.keys.len() {
         0 => "no api_key yet: the first start makes one and writes it into the file".to_owned(),
         1 => "an api_key".to_owned(),
@@ -205,6 +230,33 @@ fn notes(account: &AccountSettings, examined: Option<&Examined>) -> Option<Note>
             Some(Note::new(Level::Failure, format!("{id}: {error}"), advice))
         }
     }
+}
+
+/// What an account lists, where that is what clients see.
+fn note_of_list(account: &AccountSettings, examined: Option<&Examined>) -> Option<Note> {
+    let id = account.seat.id.as_str();
+    let listed = match examined?.listed.as_ref()? {
+        Ok(listed) => listed,
+        Err(error) => {
+            let text = format!("{id}: its models cannot be discovered: {error}");
+            let advice = "allow its group to inspect generative-ai-model in the compartment, or name the models in [MODELS]";
+            return Some(Note::new(Level::Warning, text, advice));
+        }
+    };
+    let count = |has: fn(Capabilities) -> bool| {
+        let able = listed.iter().filter(|model| has(model.capabilities));
+        able.count()
+    };
+    let (chat, embeddings, rerank) = (
+        count(|able| able.chat),
+        count(|able| able.embeddings),
+        count(|able| able.rerank),
+    );
+    let text = format!(
+        "{id}: models discovered: {} (chat {chat}, embeddings {embeddings}, rerank {rerank})",
+        listed.len()
+    );
+    Some(Note::new(Level::Remark, text, ""))
 }
 
 fn advice(error: &OciError, identity: &Identity, key_file: &str, skew: Option<Skew>) -> String {

@@ -73,6 +73,8 @@ struct Fixed {
     reloaded: Sender<Option<Duration>>,
     /// The other end, for taking out what the checks have not taken yet.
     reloads: Receiver<Option<Duration>>,
+    /// Wakes who fetches the lists of models.
+    relist: Sender<()>,
 }
 
 impl Server {
@@ -97,6 +99,7 @@ impl Server {
         settings.listen.host = place.host;
         settings.listen.port = place.port;
         let (reloaded, reloads) = bounded(1);
+        let (relist, relists) = bounded(1);
         let fixed = Fixed {
             listen: settings.listen.clone(),
             pool: settings.workers,
@@ -104,6 +107,7 @@ impl Server {
             lasting: Lasting::new(&settings.fleet),
             reloaded,
             reloads: reloads.clone(),
+            relist,
         };
         let interval = settings.fleet.health_check_interval;
         let api = Api::new(open(settings, &source, &fixed.lasting)?, started);
@@ -143,6 +147,8 @@ impl Server {
         let api = Arc::clone(&server.api);
         watch::start(api, server.source.mode, interval, reloads)
             .map_err(one_line("the health checks cannot be started"))?;
+        watch::models::start(Arc::clone(&server.api), relists)
+            .map_err(one_line("the discovery of models cannot be started"))?;
         server.manager.tell(&server.serving(""));
         Ok(server)
     }
@@ -235,6 +241,8 @@ impl Server {
                 // Taken by the health checks when their round has ended, which nobody waits for here: the latest one counts.
                 let _ = fixed.reloads.try_recv();
                 let _ = fixed.reloaded.try_send(interval);
+                // One that is not taken yet says the same.
+                let _ = fixed.relist.try_send(());
                 self.logger.apply(&log);
                 log::info!("Reloaded {}", source.path.display());
                 true
@@ -334,7 +342,6 @@ fn open(settings: Settings, source: &Source, lasting: &Lasting) -> Result<Live, 
         account.wait_for_credential(until);
     }
     let dispatch = Dispatch::new(settings.dispatch, &settings.fleet, accounts, lasting);
-    lasting.figures.set_models(settings.api.models.names());
     let loaded = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs());

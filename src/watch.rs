@@ -1,6 +1,8 @@
 //! The thread that watches the accounts' health: rounds of checks, and a line in the log for whatever changes. Wiring: what a
 //! check asks and what follows from it are decided elsewhere. Follows the specification's §3 and §7.
 
+pub(crate) mod models;
+
 use std::io;
 use std::sync::Arc;
 use std::thread;

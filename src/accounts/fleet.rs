@@ -4,6 +4,9 @@
 //! Invariants: no account has more in flight than it allows; waiters are served in the order of arrival, as far as the freed
 //! account fits them; after each call nobody waits who could be served or never will be; a fleet of one is never refused.
 
+pub(crate) mod lacking;
+mod line;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -50,6 +53,8 @@ pub(crate) struct NoAccount {
     pub(crate) returns_at: Option<Instant>,
     /// No account of the fleet can make such a call at all, whatever its health.
     pub(crate) is_impossible: bool,
+    /// All that could be asked are known not to have the model.
+    pub(crate) is_missing: bool,
 }
 
 impl NoAccount {
@@ -233,9 +238,14 @@ impl Fleet {
 
     /// The account of this attempt has begun to answer; `settle` tells how that ended.
     pub(crate) fn answered(&mut self, grant: &mut Grant, now: Instant) {
-        if let Some(seat) = self.seat(grant.seat)
-            && seat.answered(grant, now)
-        {
+        let Some(seat) = self.seat(grant.seat) else {
+            return;
+        };
+        let lacked = seat.lacks(&grant.model, now);
+        if seat.answered(grant, now) {
+            if lacked {
+                self.found_again(&grant.model, now);
+            }
             self.serve_waiting(now);
         }
     }
@@ -254,7 +264,15 @@ impl Fleet {
         let Some(seat) = self.seat(grant.seat) else {
             return;
         };
-        if seat.settle(grant, ending, why, &breaker, now) || self.is_change_due(now) {
+        let (lacked, succeeded) = (
+            seat.lacks(&grant.model, now),
+            matches!(ending, Ending::Success { .. }),
+        );
+        let changed = seat.settle(grant, ending, why, &breaker, now);
+        if changed && lacked && succeeded {
+            self.found_again(&grant.model, now);
+        }
+        if changed || self.is_change_due(now) {
             self.serve_waiting(now);
         } else {
             self.serve_one(now);
@@ -342,6 +360,7 @@ impl Fleet {
         NoAccount {
             returns_at: returns.min().filter(|_| self.alone.of(paths).is_none()),
             is_impossible: !self.seats.iter().any(|seat| can(&seat)),
+            is_missing: self.is_missing(model, paths, now),
         }
     }
 
@@ -376,7 +395,9 @@ impl Fleet {
         };
         let least = self.seats.iter().filter_map(tries).min();
         let (Some(from), Some(least)) = (ask.repeat_from, least) else {
-            return Pick::Never(self.nobody(&ask.model, ask.paths, now));
+            let denied = |fleet: &Self| Pick::Never(fleet.nobody(&ask.model, ask.paths, now));
+            let trial = self.pick_lacking(ask, now);
+            return trial.unwrap_or_else(|| denied(self));
         };
         if now < from {
             return Pick::Wait;
@@ -388,6 +409,7 @@ impl Fleet {
     fn grant(&mut self, at: usize, model: &Arc<str>, now: Instant) -> Option<Grant> {
         let seat = self.seats.get_mut(at)?;
         let epoch = seat.enter(now);
+        seat.tries(model, now);
         let grant = Grant {
             seat: seat.number(),
             model: Arc::clone(model),
@@ -405,76 +427,6 @@ impl Fleet {
             && self
                 .seat(grant.seat)
                 .is_some_and(|seat| !seat.takes_requests(now))
-    }
-
-    /// One slot has become free, and nothing else has changed: it serves one at most.
-    fn serve_one(&mut self, now: Instant) {
-        let mut waiting = std::mem::take(&mut self.waiting);
-        let mut places = 0..waiting.len();
-        let served = places.find_map(|at| Some((at, self.answer(&waiting, at, now)?)));
-        let is_trial = served.is_some_and(|(at, answer)| self.wake(&mut waiting, at, answer, now));
-        self.waiting = waiting;
-        if is_trial {
-            self.serve_waiting(now);
-        }
-    }
-
-    /// Serves or refuses everybody who can be.
-    fn serve_waiting(&mut self, now: Instant) {
-        let mut waiting = std::mem::take(&mut self.waiting);
-        let mut at = 0;
-        while at < waiting.len() {
-            match self.answer(&waiting, at, now) {
-                Some(answer) => {
-                    if self.wake(&mut waiting, at, answer, now) {
-                        at = 0; // Who stands before may have hoped for that trial.
-                    }
-                }
-                None => at += 1,
-            }
-        }
-        self.waiting = waiting;
-        self.note_next_change(now);
-    }
-
-    /// What the one at this place of the line gets now; `None`: it goes on waiting.
-    fn answer(
-        &mut self,
-        waiting: &VecDeque<(WaitNumber, Ask)>,
-        at: usize,
-        now: Instant,
-    ) -> Option<Result<Grant, NoAccount>> {
-        let (_, ask) = waiting.get(at)?;
-        match self.pick(ask, now) {
-            Pick::Wait => None,
-            Pick::Never(denied) => Some(Err(denied)),
-            Pick::Seat(seat) => self.grant(seat, &ask.model, now).map(Ok),
-        }
-    }
-
-    /// `true`: the attempt is a trial, which may change what others wait for.
-    fn wake(
-        &mut self,
-        waiting: &mut VecDeque<(WaitNumber, Ask)>,
-        at: usize,
-        answer: Result<Grant, NoAccount>,
-        now: Instant,
-    ) -> bool {
-        let is_trial = answer.as_ref().is_ok_and(|grant| self.is_trial(grant, now));
-        if let Some((number, _)) = waiting.remove(at) {
-            self.woken.push((number, answer));
-        }
-        is_trial
-    }
-
-    fn note_next_change(&mut self, now: Instant) {
-        if self.waiting.is_empty() {
-            self.next_change = None;
-            return;
-        }
-        let seats = self.seats.iter().filter_map(|seat| seat.next_change(now));
-        let pauses = self.waiting.iter().filter_map(|(_, ask)| ask.repeat_from);
-        self.next_change = seats.chain(pauses.filter(|from| now < *from)).min();
     }
 }
 

@@ -6,6 +6,7 @@ mod budget;
 mod cooldown;
 pub(crate) mod fleet;
 pub(crate) mod health;
+pub(crate) mod lacking;
 pub(crate) mod paths;
 pub(crate) mod seat;
 mod strategy;

@@ -1,12 +1,14 @@
 //! One seat of the fleet: an account as the balancer sees it, with everything that decides whether it is asked. Pure. Knows no
 //! other seat.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::accounts::breaker::{Breaker, BreakerView, Epoch, Signal};
 use crate::accounts::cooldown::Cooldowns;
 use crate::accounts::health::{Check, Health};
+use crate::accounts::lacking::{LackView, Lacking};
 use crate::accounts::paths::Paths;
 use crate::accounts::{BreakerSettings, SeatSettings};
 use crate::names::AccountId;
@@ -65,6 +67,7 @@ pub(crate) struct Seat {
     known_from: Epoch,
     health: Health,
     cooldowns: Cooldowns,
+    lacking: Lacking,
 }
 
 /// What has happened since the start.
@@ -118,6 +121,10 @@ pub(crate) struct SeatView {
     pub(crate) unavailable_until: Option<Instant>,
     /// Models that cool, and until when.
     pub(crate) cooldowns: Vec<(Arc<str>, Instant)>,
+    /// Models that OCI has answered 404 for.
+    pub(crate) lacking: Vec<LackView>,
+    /// Models that others list and it does not.
+    pub(crate) unlisted: Arc<BTreeSet<Arc<str>>>,
 }
 
 impl Seat {
@@ -143,6 +150,7 @@ impl Seat {
             breaker,
             health: Health::new(),
             cooldowns: Cooldowns::default(),
+            lacking: Lacking::default(),
         }
     }
 
@@ -182,12 +190,42 @@ impl Seat {
 
     /// Whether a request for this model may.
     pub(super) fn admits(&self, model: &str, now: Instant) -> bool {
-        self.takes_requests(now) && self.cooldowns.until(model, now).is_none()
+        self.takes_requests(now) && self.is_open_for(model, now) && !self.lacks(model, now)
+    }
+
+    /// Whether one for this model may although the model is not there.
+    pub(super) fn is_trial_of_lacking(&self, model: &str, now: Instant) -> bool {
+        let is_due = self.lacking.is_trial_due(model, now);
+        is_due && self.takes_requests(now) && self.is_open_for(model, now)
+    }
+
+    /// Whether nothing but time or a slot is in its way.
+    pub(super) fn is_healthy(&self, now: Instant) -> bool {
+        self.is_usable() && self.is_well(now)
+    }
+
+    /// Whether it is known not to have this model.
+    pub(super) fn lacks(&self, model: &str, now: Instant) -> bool {
+        self.lacking.has(model, now)
+    }
+
+    /// Whether others list this model and it does not.
+    pub(super) fn is_unlisted(&self, model: &str) -> bool {
+        self.lacking.is_unlisted(model)
+    }
+
+    pub(super) fn set_unlisted(&mut self, models: BTreeSet<Arc<str>>) {
+        self.lacking.set_unlisted(models);
+    }
+
+    /// It may have this model after all.
+    pub(super) fn doubt_lacking(&mut self, model: &str, now: Instant) {
+        self.lacking.doubt(model, now);
     }
 
     /// When it may take this model again, as far as that is known.
     pub(super) fn returns_at(&self, model: &str, now: Instant) -> Option<Instant> {
-        if !self.is_usable() || self.locked_out.is_some() {
+        if !self.is_usable() || self.locked_out.is_some() || self.lacks(model, now) {
             return None;
         }
         if self.health.trouble(now).is_some() {
@@ -204,6 +242,7 @@ impl Seat {
             breaker,
             self.health.retry_at(now),
             self.cooldowns.next_end(now),
+            self.lacking.next_end(now),
         ]
         .into_iter()
         .flatten()
@@ -219,6 +258,11 @@ impl Seat {
         self.breaker.enter(now)
     }
 
+    /// An attempt with this model begins.
+    pub(super) fn tries(&mut self, model: &str, now: Instant) {
+        self.lacking.tried(model, now);
+    }
+
     /// A stream has begun to answer. `true`: what the seat admits may have changed.
     pub(super) fn answered(&mut self, grant: &mut Grant, now: Instant) -> bool {
         let before = grant.epoch;
@@ -229,6 +273,7 @@ impl Seat {
         let was_well = self.is_well_for(&grant.model, now);
         self.health.answered(grant.began);
         self.cooldowns.answered(&grant.model, grant.began);
+        self.lacking.answered(&grant.model, grant.began);
         grant.epoch != before || !was_well
     }
 
@@ -255,6 +300,7 @@ impl Seat {
                 let was_well = self.is_well_for(&grant.model, now);
                 self.health.answered(grant.began);
                 self.cooldowns.answered(&grant.model, grant.began);
+                self.lacking.answered(&grant.model, grant.began);
                 (Signal::Success, !was_well)
             }
             Ending::Outage => (Signal::Failure, false),
@@ -274,7 +320,11 @@ impl Seat {
                 self.credential(Some(why.unwrap_or_default()), false);
                 (Signal::Unknown, true)
             }
-            Ending::Missing | Ending::Unknown => (Signal::Unknown, false),
+            Ending::Missing => {
+                self.lacking.missing(&grant.model, grant.began, now);
+                (Signal::Unknown, true)
+            }
+            Ending::Unknown => (Signal::Unknown, false),
         };
         self.breaker.record(grant.epoch, signal, settings, now) || changed
     }
@@ -314,6 +364,7 @@ impl Seat {
         self.breaker.reset(now);
         self.health.reset();
         self.cooldowns.clear();
+        self.lacking.clear();
     }
 
     /// New settings for the same account. `is_new`: other credentials or another endpoint, about which nothing is known yet.
@@ -331,6 +382,7 @@ impl Seat {
         if is_new {
             self.reset(now);
             self.locked_out = None;
+            self.lacking = Lacking::default();
             self.known_from = self.breaker.epoch();
         }
     }
@@ -360,6 +412,8 @@ impl Seat {
             breaker,
             unavailable_until,
             cooldowns: self.cooldowns.list(now),
+            lacking: self.lacking.list(now),
+            unlisted: self.lacking.unlisted(),
         }
     }
 
@@ -368,7 +422,11 @@ impl Seat {
     }
 
     fn is_well_for(&self, model: &str, now: Instant) -> bool {
-        self.is_well(now) && self.cooldowns.until(model, now).is_none()
+        self.is_well(now) && self.is_open_for(model, now) && !self.lacks(model, now)
+    }
+
+    fn is_open_for(&self, model: &str, now: Instant) -> bool {
+        self.cooldowns.until(model, now).is_none()
     }
 }
 

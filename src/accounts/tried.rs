@@ -29,6 +29,10 @@ impl Tried {
         }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(crate) fn contains(&self, seat: SeatNumber) -> bool {
         self.0.iter().any(|tried| tried.seat == seat)
     }

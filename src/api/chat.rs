@@ -175,11 +175,8 @@ fn prepare(live: &Live, exchange: &Exchange, read: Read) -> Result<Job, Refused>
         Vec::new()
     };
     let memory = body.into_share(memory);
-    let (model, target) = live
-        .settings
-        .models
-        .resolve(&request.model)
-        .ok_or_else(|| ApiError::unknown_model(&request.model))?;
+    let (model, target) = live.resolve(&request.model)?;
+    let target = &target;
     for name in names {
         if let Some(why) = fields::why_dropped(&name, target.format()) {
             note_dropped(name, why);

@@ -1,4 +1,4 @@
-//! `POST /v1/messages`, read for the one path that all chats take, and `POST /v1/messages/count_tokens`, answered at once.
+//! `POST /v1/messages`, read for the one path that all chats take, and `POST /v1/messages/count_tokens`, which nobody is asked for.
 
 use crate::api::chat::{self, Conversation};
 use crate::api::{Live, models};
@@ -27,7 +27,7 @@ pub(super) fn read(body: &[u8], id: &RequestId) -> Result<Conversation, ApiError
     })
 }
 
-/// `POST /v1/messages/count_tokens`: an estimate, and said to be one. Nobody is asked for it, and so nothing waits.
+/// `POST /v1/messages/count_tokens`: an estimate, and said to be one.
 pub(super) fn count_tokens(live: &Live, exchange: &Exchange) -> Reply {
     match counted(live, exchange) {
         Ok(count) => {
@@ -42,8 +42,7 @@ fn counted(live: &Live, exchange: &Exchange) -> Result<Count, ApiError> {
     let (body, memory) = chat::take_body(exchange)?;
     let translated = request::parse(&body)?.into_chat()?;
     let name = &translated.request.model;
-    let model = live.settings.models.resolve(name);
-    model.ok_or_else(|| ApiError::unknown_model(name))?;
+    live.resolve(name)?;
     let count = count(&translated.request);
     drop(memory);
     Ok(count)

@@ -10,6 +10,7 @@ mod fuzz;
 mod messages;
 mod metrics;
 mod models;
+mod resolve;
 mod responses;
 pub(crate) mod route;
 mod stats;
@@ -47,7 +48,8 @@ pub(crate) struct ApiSettings {
     pub(crate) disabled: Vec<AccountId>,
 }
 
-/// What a reload replaces as a whole. A request keeps the one it began with.
+/// What a reload replaces as a whole, and a new list of models in part. A request keeps the one it began with.
+#[derive(Clone)]
 pub(crate) struct Live {
     pub(crate) settings: ApiSettings,
     pub(crate) rules: Rules,
@@ -72,7 +74,8 @@ pub(crate) struct Task {
 }
 
 impl Api {
-    pub(crate) fn new(live: Live, started: Instant) -> Arc<Self> {
+    pub(crate) fn new(mut live: Live, started: Instant) -> Arc<Self> {
+        live.takes_lists();
         Arc::new(Self {
             live: RwLock::new(Arc::new(live)),
             draining: AtomicBool::new(false),
@@ -82,8 +85,18 @@ impl Api {
     }
 
     /// Swaps everything that a reload may change, at once.
-    pub(crate) fn replace(&self, live: Live) {
-        *self.live.write() = Arc::new(live);
+    pub(crate) fn replace(&self, mut live: Live) {
+        let mut current = self.live.write();
+        live.takes_lists();
+        *current = Arc::new(live);
+    }
+
+    /// The accounts' lists of models have changed.
+    pub(crate) fn discovered(&self) {
+        let mut current = self.live.write();
+        let mut live = Live::clone(&current);
+        live.takes_lists();
+        *current = Arc::new(live);
     }
 
     /// From now on `/ready` says 503.
@@ -120,8 +133,13 @@ impl Api {
             | Route::TestOci => {
                 return enqueue(&live, workers, Task { route, exchange });
             }
-            Route::CountTokens => messages::count_tokens(&live, &exchange),
+            // A body is read, which takes its time.
+            Route::CountTokens => return enqueue(&live, workers, Task { route, exchange }),
             Route::StoredResponse => Reply::error(&ApiError::not_stored()),
+            // Whoever asks right after a start waits for the first lists, which nobody may who stands here.
+            Route::Models | Route::Model(_) if live.awaits_lists() => {
+                return enqueue(&live, workers, Task { route, exchange });
+            }
             Route::Models => models::list(&live, Shape::of(exchange.head())),
             Route::Model(name) => models::one(&live, name, Shape::of(exchange.head())),
             Route::Health => status::health(self, &live),
@@ -164,11 +182,22 @@ impl Api {
             Route::Messages => chat::answer(&live, exchange, messages::read),
             Route::Completions => chat::answer(&live, exchange, completions::read),
             Route::Responses => chat::answer(&live, exchange, responses::read),
+            Route::CountTokens => {
+                let reply = messages::count_tokens(&live, &exchange);
+                exchange.respond(&reply);
+            }
+            Route::Models => {
+                live.dispatch.await_lists();
+                let reply = models::list(&self.live(), Shape::of(exchange.head()));
+                exchange.respond(&reply);
+            }
+            Route::Model(name) => {
+                live.dispatch.await_lists();
+                let reply = models::one(&self.live(), &name, Shape::of(exchange.head()));
+                exchange.respond(&reply);
+            }
             // Answered by who received them; never queued.
-            Route::CountTokens
-            | Route::StoredResponse
-            | Route::Models
-            | Route::Model(_)
+            Route::StoredResponse
             | Route::Health
             | Route::Ready
             | Route::Accounts

@@ -90,6 +90,10 @@ pub(super) fn account_json(seat: &SeatView, region: Option<&str>, moment: Moment
     let cooldowns: Vec<Value> = cooldowns
         .map(|(model, until)| json!({ "model": &**model, "until": moment.tell(*until) }))
         .collect();
+    let lacking = seat.lacking.iter();
+    let lacking: Vec<Value> = lacking
+        .map(|lack| json!({ "model": &*lack.model, "until": moment.tell(lack.until) }))
+        .collect();
     let last_error = seat
         .last_error
         .as_ref()
@@ -111,6 +115,7 @@ pub(super) fn account_json(seat: &SeatView, region: Option<&str>, moment: Moment
         "success_rate": rate(successes, successes + failures),
         "latency_ms": { "p50": p50, "p99": p99 },
         "cooldowns": cooldowns,
+        "lacking": lacking,
         "last_error": last_error,
     })
 }

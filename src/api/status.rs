@@ -78,29 +78,18 @@ fn try_accounts(live: &Live, exchange: &Exchange) -> Result<Vec<Trial>, ApiError
     {
         return Err(ApiError::unknown_account(id));
     }
-    let model = match query_value(query, "model") {
-        Some(model) => model,
-        None => live
-            .settings
-            .models
-            .names()
-            .next()
-            .map(|name| name.as_str().to_owned())
-            .unwrap_or_default(),
+    let (model, target) = match query_value(query, "model") {
+        Some(model) => live.resolve(&model)?,
+        None => live.first_chat().ok_or_else(|| live.unknown(""))?,
     };
-    let (_, target) = live
-        .settings
-        .models
-        .resolve(&model)
-        .ok_or_else(|| ApiError::unknown_model(&model))?;
     let asked = json!({
-        "model": model,
+        "model": model.as_str(),
         "messages": [{ "role": "user", "content": "Say OK." }],
         "max_tokens": TRIAL_MAX_TOKENS,
     });
     let request = translate::request(
         ChatRequest::parse(asked.to_string().as_bytes())?,
-        target,
+        &target,
         &live.rules,
     )?;
     let wanted = |id: &crate::names::AccountId| {

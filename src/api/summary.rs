@@ -17,6 +17,7 @@ use crate::stats::errors::{Entry, ErrorType, Side};
 use crate::stats::histogram::Snapshot;
 use crate::stats::history::{BUCKET, BucketView, HistoryView};
 use crate::stats::models::{ModelView, OTHER};
+use crate::translate::models::ModelTarget;
 use crate::workers::Workers;
 
 /// `GET /stats/summary`.
@@ -143,6 +144,13 @@ fn model_json(model: &ModelView, live: &Live, view: &FleetView) -> Value {
     };
     let cooling = view.seats.iter().filter(cools);
     let cooling: Vec<_> = cooling.map(|seat| seat.settings.id.as_str()).collect();
+    let lacks = |seat: &&SeatView| {
+        let mut lacking = seat.lacking.iter();
+        let id = target.map(ModelTarget::id);
+        id.is_some_and(|id| seat.unlisted.contains(id) || lacking.any(|lack| &*lack.model == id))
+    };
+    let lacking = view.seats.iter().filter(lacks);
+    let lacking: Vec<_> = lacking.map(|seat| seat.settings.id.as_str()).collect();
     json!({
         "name": model.name(),
         "id": target.map(|target| target.id()),
@@ -154,6 +162,7 @@ fn model_json(model: &ModelView, live: &Live, view: &FleetView) -> Value {
         "ttft_ms": percentiles_json(&model.first_token),
         "duration_ms": percentiles_json(&model.succeeded),
         "cooling_accounts": cooling,
+        "lacking_accounts": lacking,
     })
 }
 

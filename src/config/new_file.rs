@@ -94,7 +94,7 @@ fn is_kept(key: &str, value: &str) -> bool {
         && matches!(kept.as_slice(), [entry] if entry.is(key) && entry.value.as_str() == value)
 }
 
-/// `name=id, id`: a name that is not given is what follows the vendor in the id.
+/// `name=id, id`: a name that is not given is what follows the vendor in the id; `auto` stands for all that OCI lists.
 ///
 /// # Errors
 /// What is wrong with which of them.
@@ -107,6 +107,7 @@ pub(crate) fn models(text: &str) -> Result<Vec<(String, String)>, String> {
     {
         let (name, id) = match given.split_once('=') {
             Some((name, id)) => (name.trim(), id.trim()),
+            None if given.eq_ignore_ascii_case("auto") => ("*", given),
             None if given.starts_with("ocid1.") => {
                 return Err(format!(
                     "{given:?} needs a name for the clients: expected name={given}"
@@ -114,6 +115,9 @@ pub(crate) fn models(text: &str) -> Result<Vec<(String, String)>, String> {
             }
             None => (given.split_once('.').map_or(given, |(_, name)| name), given),
         };
+        if name == "*" {
+            value::auto(id).map_err(|expected| format!("{expected}, got {given:?}"))?;
+        }
         value::model(id).map_err(|expected| format!("{expected}, got {given:?}"))?;
         let line = format!("[MODELS]\n{name} = {id}\n");
         let (file, strays) = file::scan(line.as_bytes());

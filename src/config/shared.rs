@@ -57,6 +57,9 @@ const INTERVAL: RangeInclusive<Duration> = Duration::from_millis(100)..=secs(24 
 const REQUEST_SIZE: RangeInclusive<usize> = 1024..=1024 * MIB;
 const MEMORY_SIZE: RangeInclusive<usize> = 1024..=usize::MAX >> 16;
 
+/// Left of `= auto` in `[MODELS]`: all others that OCI lists.
+const AUTO_NAME: &str = "*";
+
 /// The key that stands in the sample of a multi-account file. It is in use, so it must keep working.
 const SAMPLE_KEY: &str = "multi_account_proxy_key";
 
@@ -239,7 +242,7 @@ impl<'a> Common<'a> {
     }
 
     pub(super) fn models(&self, report: &mut Report) -> ModelMap {
-        const WANTED: &str = "expected lines such as grok-4 = xai.grok-4";
+        const WANTED: &str = "expected lines such as grok-4 = xai.grok-4, or * = auto";
         let default = self.general.find_filled("default_model", report);
         let Some(section) = self.models else {
             let problem = format!(
@@ -257,8 +260,11 @@ impl<'a> Common<'a> {
         }
         let mut models = Vec::new();
         let told = |entry: &&Entry| known::secret(&entry.name).is_none();
+        let is_auto = |entry: &&Entry| entry.name == AUTO_NAME;
         for entry in section.entries.iter().filter(told) {
-            if let Some((id, format)) = read(
+            if is_auto(&entry) {
+                read(entry, AUTO_NAME, Show::Value, report, value::auto);
+            } else if let Some((id, format)) = read(
                 entry,
                 &shown(&entry.name),
                 Show::Value,
@@ -272,7 +278,11 @@ impl<'a> Common<'a> {
             }
         }
         if let Some(entry) = default {
-            let is_listed = |text: &str| section.entries.iter().any(|model| model.name == text);
+            // With `*` it may be one that OCI lists.
+            let is_listed = |text: &str| {
+                let mut entries = section.entries.iter();
+                text != AUTO_NAME && entries.any(|model| is_auto(&model) || model.name == text)
+            };
             let check = |text: &str| {
                 is_listed(text)
                     .then_some(())
@@ -280,10 +290,12 @@ impl<'a> Common<'a> {
             };
             read(entry, "default_model", Show::Value, report, check);
         }
-        ModelMap::new(
-            models,
-            default.map(|entry| ModelName::new(entry.value.as_str())),
-        )
+        let default = default.map(|entry| ModelName::new(entry.value.as_str()));
+        let map = ModelMap::new(models, default);
+        if section.entries.iter().any(|entry| is_auto(&entry)) {
+            return map.with_listed();
+        }
+        map
     }
 
     pub(super) fn keys(&self, report: &mut Report) -> Keys {

@@ -235,6 +235,14 @@ pub(super) fn account_id(text: &str) -> Parsed<String> {
     ))
 }
 
+/// What may stand right of `*` in `[MODELS]`.
+pub(super) fn auto(text: &str) -> Parsed<()> {
+    if text.eq_ignore_ascii_case("auto") {
+        return Ok(());
+    }
+    expected("auto: * stands for all models that OCI lists")
+}
+
 /// `id` or `id | FORMAT`: the model's id at OCI, and the wire format that the user forces.
 pub(super) fn model(text: &str) -> Parsed<(String, Option<ApiFormat>)> {
     const FORMATS: &str = "GENERIC, COHERE or COHEREV2 after the |";

@@ -4,6 +4,8 @@
 //! the accounts in the background, `probe` tries them for the operator. Never knows the configuration's file.
 
 pub(crate) mod attempt;
+mod catalogue;
+pub(crate) mod discovery;
 pub(crate) mod health;
 mod journey;
 pub(crate) mod probe;
@@ -30,6 +32,7 @@ use crate::accounts::fleet::{Enlisted, FleetView, NoAccount};
 use crate::accounts::paths::Paths;
 use crate::accounts::seat::SeatNumber;
 use crate::accounts::{FleetSettings, SeatSettings};
+use crate::dispatch::discovery::Discovery;
 use crate::dispatch::repairs::Repairs;
 use crate::dispatch::slots::Slots;
 use crate::http::body::Share;
@@ -80,9 +83,11 @@ pub(crate) struct Lasting {
     pub(crate) repairs: Arc<Repairs>,
     pub(crate) queue: Arc<QueueStats>,
     pub(crate) figures: Arc<Figures>,
+    pub(crate) discovery: Arc<Discovery>,
 }
 
 /// The accounts and how they are used.
+#[derive(Clone)]
 pub(crate) struct Dispatch {
     lasting: Lasting,
     settings: DispatchSettings,
@@ -221,6 +226,7 @@ impl Lasting {
             repairs: Arc::default(),
             queue: Arc::new(QueueStats::new(now)),
             figures: Arc::new(Figures::new(now)),
+            discovery: Arc::default(),
         }
     }
 }
@@ -243,7 +249,19 @@ impl Dispatch {
             };
             (enlisted, account)
         });
-        lasting.slots.enlist(fleet, enlisted.collect());
+        let enlisted: Vec<_> = enlisted.collect();
+        let is_usable = |(enlisted, _): &(Enlisted, Account)| enlisted.unusable.is_none();
+        let kinds: Vec<_> = enlisted
+            .iter()
+            .map(|one| is_usable(one).then_some(one.0.is_new))
+            .collect();
+        let seats = lasting.slots.enlist(fleet, enlisted);
+        let listing = seats.into_iter().zip(kinds);
+        let listing: Vec<_> = listing
+            .filter_map(|(seat, kind)| Some((seat, kind?)))
+            .collect();
+        let unlisted = lasting.discovery.enlist(&listing);
+        lasting.slots.set_unlisted(unlisted);
         Self {
             lasting: lasting.clone(),
             settings,

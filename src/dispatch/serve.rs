@@ -62,7 +62,7 @@ impl Dispatch {
                     if journey.is_drawn() {
                         slots.refund_retry();
                     }
-                    return self.denied(denied, exchange, outcome, last.as_ref());
+                    return self.denied(denied, exchange, outcome, last.as_ref(), &name);
                 }
             };
             let now = Instant::now();
@@ -117,6 +117,7 @@ impl Dispatch {
         exchange: Exchange,
         mut outcome: Outcome,
         last: Option<&OciError>,
+        model: &ModelName,
     ) -> Outcome {
         if outcome.attempts == 0 {
             outcome.waited = exchange.arrived().elapsed();
@@ -128,8 +129,15 @@ impl Dispatch {
                 // The others are throttled too, or worse: the soonest return counts, and not what the last one has said.
                 match nobody.returns_in(Instant::now()) {
                     Some(wait) if told.status == 429 => told.with_retry_after(Some(wait)),
+                    // Who is only out for a moment may have the model.
+                    Some(wait) if told.status == 404 && !nobody.is_missing => {
+                        ApiError::no_account(Some(wait))
+                    }
                     Some(_) | None => told,
                 }
+            }
+            (Denied::NoAccount(nobody), None) if nobody.is_missing => {
+                ApiError::missing_model(model.as_str())
             }
             (Denied::TooLate, Some(error)) => translate::error(error),
             (Denied::TooLate, None) => {

@@ -17,7 +17,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::accounts::fleet::{Acquired, Ask, Fleet};
-use crate::accounts::seat::{Ending, Grant};
+use crate::accounts::seat::{Ending, Grant, SeatNumber};
 use crate::accounts::tried::Tried;
 use crate::accounts::{FleetSettings, Strategy};
 use crate::dispatch::simulation::day::{breaker, enlisted};
@@ -99,6 +99,13 @@ fn fleet(strategy: Strategy, weights: &[u32], slots: u32, now: Instant) -> Fleet
     let accounts = accounts.map(|(weight, id)| enlisted(id, *weight, slots));
     fleet.reconfigure(&settings, accounts.collect(), now);
     fleet
+}
+
+/// The numbers of so many seats.
+pub(super) fn seats(count: usize, now: Instant) -> Vec<SeatNumber> {
+    let fleet = fleet(Strategy::RoundRobin, &vec![1; count], 1, now);
+    let seats = fleet.view(now).seats.into_iter();
+    seats.map(|seat| seat.number).collect()
 }
 
 fn ask(model: &str) -> Ask {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::accounts::FleetSettings;
+use crate::accounts::fleet::lacking::Unlisted;
 use crate::accounts::fleet::{Acquired, Ask, Enlisted, Fleet, FleetView, NoAccount, WaitNumber};
 use crate::accounts::health::Check;
 use crate::accounts::seat::{Ending, Grant, SeatNumber};
@@ -70,19 +71,25 @@ impl Slots {
     }
 
     /// Takes these accounts into service, in this order, and lets go of all others once their attempts have ended.
-    pub(crate) fn enlist(&self, settings: &FleetSettings, accounts: Vec<(Enlisted, Account)>) {
+    /// Their seats, in that order.
+    pub(crate) fn enlist(
+        &self,
+        settings: &FleetSettings,
+        accounts: Vec<(Enlisted, Account)>,
+    ) -> Vec<SeatNumber> {
         let (enlisted, accounts): (Vec<_>, Vec<_>) = accounts.into_iter().unzip();
         let mut state = self.state.lock();
         let numbers = state.fleet.reconfigure(settings, enlisted, Instant::now());
         let accounts = accounts.into_iter().map(Arc::new);
         let before = std::mem::replace(
             &mut state.accounts,
-            numbers.into_iter().zip(accounts).collect(),
+            numbers.iter().copied().zip(accounts).collect(),
         );
         state.deliver();
         drop(state);
         // Keys and connections go without the lock.
         drop(before);
+        numbers
     }
 
     /// Takes a slot, or waits for one in the order of arrival.
@@ -135,6 +142,11 @@ impl Slots {
 
     pub(crate) fn checked(&self, number: SeatNumber, check: Check) {
         self.change(|fleet| fleet.checked(number, check, Instant::now()));
+    }
+
+    /// What each account does not list and others do.
+    pub(crate) fn set_unlisted(&self, unlisted: Unlisted) {
+        self.change(|fleet| fleet.set_unlisted(unlisted, Instant::now()));
     }
 
     /// The ids of those that were reset.
@@ -258,6 +270,7 @@ impl State {
         let account = account.ok_or(NoAccount {
             returns_at: None,
             is_impossible: false,
+            is_missing: false,
         })?;
         Ok((grant, account))
     }

@@ -39,7 +39,7 @@ pub(super) fn question(item: Item) -> &'static str {
         Item::Region => "Region, such as us-chicago-1",
         Item::PassPhrase => "Pass phrase of the key (is not shown)",
         Item::Compartment => "Compartment's OCID, if it is not the tenancy",
-        Item::Models => "Models, name=id with commas between",
+        Item::Models => "Models, name=id with commas between; auto: all that OCI lists",
     }
 }
 

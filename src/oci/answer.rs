@@ -130,6 +130,7 @@ pub(super) fn bytes(
     if status >= 300 {
         return Err(refusal(status, &head.headers, incoming)?);
     }
+    refuse_compressed(&head.headers)?;
     // The final size at once: what is read may be a secret, and a buffer that grows would leave pieces behind in freed memory.
     let mut bytes = Vec::with_capacity(limit + BUFFER_BYTES + 1);
     if incoming.read_up_to(limit, &mut bytes)? {

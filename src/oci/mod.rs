@@ -12,6 +12,7 @@ mod exchange;
 #[cfg(test)]
 mod fuzz;
 pub(crate) mod keys;
+mod models;
 pub(crate) mod region;
 mod resolver;
 pub(crate) mod signer;

@@ -184,7 +184,7 @@ impl ApiError {
         Self::new(
             404,
             INVALID_REQUEST,
-            format!("The model '{}' does not exist here. GET /v1/models lists those of [MODELS] in the proxy's configuration.", quoted(model)),
+            format!("The model '{}' does not exist here. GET /v1/models lists those that do: [MODELS] in the proxy's configuration.", quoted(model)),
         )
         .with_code("model_not_found")
         .with_param(Some("model".to_owned()))
@@ -195,6 +195,29 @@ impl ApiError {
         let message =
             "No response is stored here: each is in the answer to its request and nowhere else.";
         Self::new(404, INVALID_REQUEST, message).with_code("response_not_found")
+    }
+
+    /// 404: OCI has said of each account that it does not have the model.
+    pub(crate) fn missing_model(model: &str) -> Self {
+        let message = format!(
+            "OCI does not have the model '{}' in any account of this proxy: it is retired, or not offered in their regions. It is asked for now and then.",
+            quoted(model)
+        );
+        Self::new(404, INVALID_REQUEST, message)
+            .with_code("model_not_found")
+            .with_param(Some("model".to_owned()))
+    }
+
+    /// 503: the name is unknown, and a list of models that may have it could not be had yet.
+    pub(crate) fn models_unknown(retry_after: Duration) -> Self {
+        Self::new(
+            503,
+            SERVER,
+            "OCI's list of models could not be had yet, and this model may stand in it. Try again after Retry-After; the operator finds the reason in the log.",
+        )
+        .with_code("models_unknown")
+        .with_param(Some("model".to_owned()))
+        .with_retry_after(Some(retry_after.max(SOON)))
     }
 
     /// 404: no account of that id.

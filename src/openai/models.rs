@@ -18,6 +18,8 @@ pub(crate) struct Model<'a> {
     /// Unix seconds.
     created: u64,
     owned_by: &'a str,
+    /// What it can be asked for: `chat`, `embeddings`, `rerank`. Not OpenAI's; its SDKs ignore it.
+    capabilities: Vec<&'static str>,
 }
 
 impl<'a> ModelList<'a> {
@@ -31,12 +33,18 @@ impl<'a> ModelList<'a> {
 
 impl<'a> Model<'a> {
     /// `created` in Unix seconds.
-    pub(crate) fn new(id: &'a str, created: u64, owned_by: &'a str) -> Self {
+    pub(crate) fn new(
+        id: &'a str,
+        created: u64,
+        owned_by: &'a str,
+        capabilities: Vec<&'static str>,
+    ) -> Self {
         Self {
             id,
             object: "model",
             created,
             owned_by,
+            capabilities,
         }
     }
 }
@@ -48,10 +56,10 @@ mod tests {
 
     #[test]
     fn a_list_has_the_shape_that_sdks_expect() {
-        let list = ModelList::new(vec![Model::new("grok", 7, "xai")]);
+        let list = ModelList::new(vec![Model::new("grok", 7, "xai", vec!["chat"])]);
         assert_eq!(
             serde_json::to_string(&list).unwrap(),
-            r#"{"object":"list","data":[{"id":"grok","object":"model","created":7,"owned_by":"xai"}]}"#
+            r#"{"object":"list","data":[{"id":"grok","object":"model","created":7,"owned_by":"xai","capabilities":["chat"]}]}"#
         );
     }
 }

@@ -27,6 +27,7 @@ mod grounding;
 mod heard;
 #[cfg(test)]
 mod hostile;
+pub(crate) mod listed;
 mod logprobs;
 mod messages;
 #[cfg(test)]

@@ -1,14 +1,23 @@
 //! Which OCI model stands behind which of the clients' names.
 
+use std::sync::Arc;
+
+use super::listed::{Capabilities, Listed};
 use crate::names::ModelName;
 use crate::oci::wire::{ApiFormat, ServingMode};
 
-/// The lines of `[MODELS]`, in the file's order.
+/// The vendor of a model whose id does not say.
+pub(crate) const UNKNOWN_VENDOR: &str = "oci";
+
+/// The lines of `[MODELS]`, in the file's order, and what OCI lists.
 #[derive(Debug, Clone)]
 pub(crate) struct ModelMap {
     entries: Vec<(ModelName, ModelTarget)>,
     /// Serves requests whose model is unknown.
     default_model: Option<ModelName>,
+    /// Models that OCI lists are served too, under their own names.
+    is_auto: bool,
+    listed: Arc<Vec<Listed>>,
 }
 
 /// A model or a dedicated endpoint at OCI.
@@ -26,31 +35,72 @@ impl ModelMap {
         Self {
             entries,
             default_model,
+            is_auto: false,
+            listed: Arc::default(),
         }
+    }
+
+    /// With those that OCI lists, once they are known.
+    pub(crate) fn with_listed(mut self) -> Self {
+        self.is_auto = true;
+        self
+    }
+
+    /// Whether those that OCI lists are served too.
+    pub(crate) fn is_auto(&self) -> bool {
+        self.is_auto
+    }
+
+    /// What OCI lists now.
+    pub(crate) fn set_listed(&mut self, listed: Arc<Vec<Listed>>) {
+        if self.is_auto {
+            self.listed = listed;
+        }
+    }
+
+    /// The model of exactly that name.
+    pub(crate) fn find(&self, name: &str) -> Option<(&ModelName, &ModelTarget)> {
+        // Tens of entries: a search is as fast as a hash.
+        let mut models = self.iter();
+        models.find(|(known, _)| known.as_str() == name)
+    }
+
+    /// Its name, if there is one for requests whose model is unknown.
+    pub(crate) fn default_model(&self) -> Option<&str> {
+        self.default_model.as_ref().map(ModelName::as_str)
+    }
+
+    /// What OCI lists of the model with this id.
+    pub(crate) fn listed(&self, target: &ModelTarget) -> Option<&Listed> {
+        let mut listed = self.listed.iter();
+        listed.find(|model| model.target.id() == target.id())
+    }
+
+    /// What a model can be asked for.
+    pub(crate) fn capabilities(&self, target: &ModelTarget) -> Capabilities {
+        let listed = self.listed(target).map(|model| model.capabilities);
+        listed.unwrap_or_else(|| Capabilities::of_model_id(target.id()))
     }
 
     /// The model of that name, else the default one. `None` if there is no default, or the default is no model.
     pub(crate) fn resolve(&self, name: &str) -> Option<(&ModelName, &ModelTarget)> {
-        // Tens of entries: a search is as fast as a hash.
-        let find = |name: &str| {
-            self.entries
-                .iter()
-                .find(|(known, _)| known.as_str() == name)
-        };
-        let found = find(name).or_else(|| find(self.default_model.as_ref()?.as_str()));
-        found.map(|(name, target)| (name, target))
+        self.find(name).or_else(|| self.find(self.default_model()?))
     }
 
-    /// In the file's order.
+    /// In the file's order, then those that OCI lists.
     pub(crate) fn names(&self) -> impl Iterator<Item = &ModelName> {
-        self.entries.iter().map(|(name, _)| name)
+        self.iter().map(|(name, _)| name)
     }
 
-    /// In the file's order.
+    /// In the file's order, then those that OCI lists and that have no entry of their name.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&ModelName, &ModelTarget)> {
-        self.entries.iter().map(|(name, target)| (name, target))
+        let entries = self.entries.iter().map(|(name, target)| (name, target));
+        let is_new = |model: &&Listed| !self.entries.iter().any(|(name, _)| *name == model.name);
+        let listed = self.listed.iter().filter(is_new);
+        entries.chain(listed.map(|model| (&model.name, &model.target)))
     }
 
+    /// Of the file.
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
@@ -75,7 +125,7 @@ impl ModelTarget {
     pub(crate) fn vendor(&self) -> &str {
         match self.id.split_once('.') {
             Some((vendor, _)) if !vendor.starts_with("ocid") => vendor,
-            Some(_) | None => "oci",
+            Some(_) | None => UNKNOWN_VENDOR,
         }
     }
 

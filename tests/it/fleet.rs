@@ -4,6 +4,8 @@ mod breaker;
 mod failover;
 mod health;
 pub(crate) mod identities;
+mod lacking;
+mod lists;
 mod metrics;
 mod outage;
 mod queue;

@@ -14,6 +14,7 @@ mod chat_fields;
 mod cohere;
 mod completions;
 mod dashboard;
+mod discovery;
 mod endpoints;
 mod faults;
 mod fleet;

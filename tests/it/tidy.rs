@@ -88,6 +88,7 @@ const CORES: &[&str] = &[
     "cli.rs",
     "completions/",
     "config/",
+    "dispatch/catalogue.rs",
     "dispatch/journey.rs",
     "dispatch/verdict.rs",
     "http/body.rs",

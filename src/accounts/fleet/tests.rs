@@ -1,5 +1,6 @@
 //! Tables of what the fleet answers: the line of those who wait, repetitions, trials and reloads.
 
+mod lacking;
 mod paths;
 mod reload;
 mod repeats;

@@ -166,7 +166,7 @@ fn the_commented_keys_of_our_samples_are_known_and_show_the_defaults() {
 
 #[test]
 fn a_plain_oci_config_needs_nothing_but_models() {
-    let models = "f:1: [MODELS]: missing: expected lines such as grok-4 = xai.grok-4; \
+    let models = "f:1: [MODELS]: missing: expected lines such as grok-4 = xai.grok-4, or * = auto; \
         add a [MODELS] section to this file, or use -config with a file of your own that has one";
     for text in [BASIC, PROFILES] {
         check(Mode::Single, text, &[models]);

@@ -234,7 +234,7 @@ fn an_empty_file_says_all_that_is_missing() {
     let all = errors(Mode::Single, "");
     assert_eq!(all.len(), 6);
     assert!(all.contains(&"f:1: user: missing in [DEFAULT], expected the user's OCID".to_owned()));
-    let models = "f:1: [MODELS]: missing: expected lines such as grok-4 = xai.grok-4; \
+    let models = "f:1: [MODELS]: missing: expected lines such as grok-4 = xai.grok-4, or * = auto; \
         add a [MODELS] section to this file, or use -config with a file of your own that has one";
     assert!(all.contains(&models.to_owned()));
     check(
@@ -248,7 +248,7 @@ fn an_empty_file_says_all_that_is_missing() {
     check(
         Mode::Single,
         &single("", "").replace("grok-4 = xai.grok-4", ""),
-        &["f:8: [MODELS]: no models, expected lines such as grok-4 = xai.grok-4"],
+        &["f:8: [MODELS]: no models, expected lines such as grok-4 = xai.grok-4, or * = auto"],
     );
     check(
         Mode::Single,

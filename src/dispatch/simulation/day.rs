@@ -33,6 +33,8 @@ pub(super) enum Trouble {
     Slow,
     /// Streams begin and break off.
     Breaking,
+    /// 409, which blames nobody.
+    Conflicting,
 }
 
 /// From when to when which account has it.
@@ -120,8 +122,8 @@ pub(super) fn accounts(random: &mut Random, is_reload: bool) -> Vec<Enlisted> {
 pub(super) fn outages(random: &mut Random, t0: Instant, length: Duration) -> Vec<Outage> {
     let millis = u64::try_from(length.as_millis()).unwrap();
     // On some days little works, for one reason.
-    let is_gloomy = random.chance(25);
-    let gloom = random.pick(&[0, 1, 5]);
+    let is_gloomy = random.chance(30);
+    let gloom = random.pick(&[0, 1, 5, 5, 8, 8]);
     let count = random.between(0, if is_gloomy { 30 } else { 10 });
     let mut outages = Vec::new();
     for _ in 0..count {
@@ -129,7 +131,7 @@ pub(super) fn outages(random: &mut Random, t0: Instant, length: Duration) -> Vec
         let kind = if is_gloomy {
             gloom
         } else {
-            random.between(0, 8)
+            random.between(0, 9)
         };
         let trouble = match kind {
             0 => Trouble::Down,
@@ -142,6 +144,7 @@ pub(super) fn outages(random: &mut Random, t0: Instant, length: Duration) -> Vec
             5 => Trouble::Missing,
             6 => Trouble::Hanging,
             7 => Trouble::Slow,
+            8 => Trouble::Conflicting,
             _ => Trouble::Breaking,
         };
         outages.push(Outage {
@@ -217,6 +220,7 @@ pub(super) fn course(
         Some(Trouble::Throttling { retry_after }) => return fails(status(429, retry_after)),
         Some(Trouble::Refusing(code)) => return fails(status(code, None)),
         Some(Trouble::Missing) => return fails(status(404, None)),
+        Some(Trouble::Conflicting) => return fails(status(409, None)),
         Some(Trouble::Hanging) => return timeout,
         Some(Trouble::Slow) => random.millis(200, 15_000),
         Some(Trouble::Breaking) | None => random.millis(1, 900),

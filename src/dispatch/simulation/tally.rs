@@ -24,6 +24,9 @@ pub(super) struct Tally {
     pub(super) waits: u64,
     pub(super) repeats: u64,
     pub(super) trials: u64,
+    pub(super) trials_of_lacking: u64,
+    /// Refused at once because nobody has the model.
+    pub(super) missing: u64,
     pub(super) mended: u64,
     pub(super) paid: u64,
     /// The budget was used up.
@@ -41,6 +44,8 @@ impl Tally {
             (&mut self.waits, other.waits),
             (&mut self.repeats, other.repeats),
             (&mut self.trials, other.trials),
+            (&mut self.trials_of_lacking, other.trials_of_lacking),
+            (&mut self.missing, other.missing),
             (&mut self.mended, other.mended),
             (&mut self.paid, other.paid),
             (&mut self.unpaid, other.unpaid),
@@ -59,13 +64,25 @@ impl Tally {
             waits,
             repeats,
             trials,
+            trials_of_lacking,
+            missing,
             mended,
             paid,
             unpaid,
             denied_waiters,
             ..
         } = self;
-        for count in [waits, repeats, trials, mended, paid, unpaid, denied_waiters] {
+        for count in [
+            waits,
+            repeats,
+            trials,
+            trials_of_lacking,
+            missing,
+            mended,
+            paid,
+            unpaid,
+            denied_waiters,
+        ] {
             assert!(*count > 100, "{self:?}");
         }
         assert_eq!(self.ends.len(), 8, "{self:?}");

@@ -3,12 +3,16 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::accounts::breaker::BreakerState;
 use crate::accounts::fleet::{Fleet, WaitNumber};
+use crate::accounts::lacking::TRIAL_PAUSE;
 use crate::accounts::seat::{SeatNumber, SeatView};
 use crate::dispatch::simulation::world::{Request, World};
+
+/// The longest that a 404 counts.
+const LONGEST_LACK: Duration = Duration::from_secs(3600);
 
 #[derive(Default)]
 pub(super) struct Watch {
@@ -21,6 +25,8 @@ pub(super) struct Watch {
     ceilings: HashMap<SeatNumber, u32>,
     /// Attempts that each account has been given.
     given: HashMap<SeatNumber, u64>,
+    /// From when on an account may be tried for a model that it does not have, as was shown last.
+    trials_from: HashMap<(SeatNumber, Arc<str>), Instant>,
 }
 
 /// What the fleet shows, and who is a trial.
@@ -43,12 +49,13 @@ impl Watch {
         world: &mut World,
         is_settled: bool,
         granted: &[(u64, usize, Option<WaitNumber>)],
-        denied: &[usize],
+        denied: &[(usize, bool)],
     ) {
         let now = world.now;
         let view = world.fleet.view(now);
         self.mark_trials(world, &view.seats, granted);
         self.check_limits(world, &view.seats, granted);
+        self.check_lacking(world, &view.seats, granted);
         assert_eq!(view.in_flight as usize, world.leases.len());
         assert!(world.leases.len() <= world.workers);
         assert_eq!(world.fleet.waiting(), world.waiting.len());
@@ -73,8 +80,8 @@ impl Watch {
             trials,
             now,
         };
-        for request in denied {
-            scene.check_denied(&world.requests[*request]);
+        for (request, is_missing) in denied {
+            scene.check_denied(&world.requests[*request], *is_missing);
         }
         if !is_due {
             for request in world.waiting.values() {
@@ -119,6 +126,41 @@ impl Watch {
             let lease = world.leases.get_mut(lease).unwrap();
             let seat = lease.grant.seat;
             lease.is_trial = self.alone != Some(seat) && half_open.contains(&seat);
+        }
+    }
+
+    /// An account gets a request for a model that it does not have only as a trial, and only one in a while.
+    fn check_lacking(
+        &mut self,
+        world: &mut World,
+        seats: &[SeatView],
+        granted: &[(u64, usize, Option<WaitNumber>)],
+    ) {
+        let now = world.now;
+        let before = std::mem::take(&mut self.trials_from);
+        for seat in seats {
+            for lack in &seat.lacking {
+                assert!(lack.until <= now + LONGEST_LACK, "never forgotten");
+                assert!(lack.trial_from <= now + TRIAL_PAUSE, "never doubted");
+                let pair = (seat.number, Arc::clone(&lack.model));
+                self.trials_from.insert(pair, lack.trial_from);
+            }
+        }
+        let mut tried = HashSet::new();
+        for (lease, request, _) in granted {
+            let lease = world.leases.get_mut(lease).unwrap();
+            let pair = (
+                lease.grant.seat,
+                Arc::clone(&world.requests[*request].model),
+            );
+            let shown = self.trials_from.get(&pair);
+            lease.is_trial_of_lacking = shown.is_some() && self.alone != Some(pair.0);
+            if lease.is_trial_of_lacking {
+                world.tally.trials_of_lacking += 1;
+                assert!(before[&pair] <= now, "it was tried just before");
+                assert_eq!(shown, Some(&(now + TRIAL_PAUSE)));
+                assert!(tried.insert(pair), "two at once");
+            }
         }
     }
 
@@ -167,11 +209,34 @@ impl Scene<'_> {
         seat.is_usable && seat.trouble.is_none() && !cools && breaker
     }
 
+    /// Whether it is known not to have the model.
+    fn lacks(&self, seat: &SeatView, model: &Arc<str>) -> bool {
+        let learned = seat.lacking.iter().any(|lack| lack.model == *model);
+        self.alone != Some(seat.number) && (learned || seat.unlisted.contains(model))
+    }
+
+    /// Accounts that do not have the model, of which one may be asked to see whether that is still so.
+    fn lacking(&self, request: &Request, except: Option<SeatNumber>) -> Vec<&SeatView> {
+        let may = |seat: &&SeatView| {
+            let trials = usize::from(except == Some(seat.number));
+            let learned = seat.lacking.iter();
+            let mut learned = learned.filter(|lack| lack.model == request.model);
+            let is_due = learned.any(|lack| lack.trial_from <= self.now);
+            is_due
+                && !seat.unlisted.contains(&request.model)
+                && seat.in_flight < seat.settings.max_concurrency.get()
+                && self.admits(seat, &request.model, trials)
+        };
+        let none_tried = request.tried.is_empty();
+        let seats = self.seats.iter().filter(|_| none_tried);
+        seats.filter(may).collect()
+    }
+
     /// The accounts that this request may go to now, were they idle; `None`: it has to pause.
     fn candidates(&self, request: &Request, except: Option<SeatNumber>) -> Option<Vec<&SeatView>> {
         let admitted = self.seats.iter().filter(|seat| {
             let trials = usize::from(except == Some(seat.number));
-            self.admits(seat, &request.model, trials)
+            self.admits(seat, &request.model, trials) && !self.lacks(seat, &request.model)
         });
         let admitted: Vec<_> = admitted.collect();
         let fresh = |seat: &&&SeatView| !request.tried.contains_key(&seat.number);
@@ -185,7 +250,7 @@ impl Scene<'_> {
         };
         let least = admitted.iter().filter_map(|seat| times(seat)).min();
         let (Some(from), Some(least)) = (request.repeat_from, least) else {
-            return Some(Vec::new());
+            return Some(self.lacking(request, except));
         };
         (self.now >= from).then(|| {
             let again = admitted.into_iter();
@@ -193,10 +258,19 @@ impl Scene<'_> {
         })
     }
 
-    fn check_denied(&self, request: &Request) {
+    fn check_denied(&self, request: &Request, is_missing: bool) {
         let candidates = self.candidates(request, None);
         let is_empty = candidates.is_some_and(|candidates| candidates.is_empty());
         assert!(is_empty, "refused, although there is an account");
+        let asked = self.seats.iter().filter(|seat| {
+            seat.is_usable && seat.trouble.is_none() && !seat.unlisted.contains(&request.model)
+        });
+        let learned = |seat: &&SeatView| {
+            let mut learned = seat.lacking.iter();
+            learned.any(|lack| lack.model == request.model)
+        };
+        let (count, lack) = (asked.clone().count(), asked.filter(learned).count());
+        assert_eq!(is_missing, count > 0 && count == lack, "404 or 503");
     }
 
     fn check_waiting(&self, request: &Request) {
@@ -230,7 +304,14 @@ impl Scene<'_> {
             candidates.is_some_and(|candidates| candidates.iter().any(|other| other.number == seat))
         };
         let asked = &world.requests[request];
-        assert!(takes(asked), "an account that it may not have");
+        if lease.is_trial_of_lacking {
+            let others = self.candidates(asked, except).unwrap_or_default();
+            let lacks = |seat: &&SeatView| self.lacks(seat, &asked.model);
+            assert!(others.iter().all(lacks), "another account has the model");
+            assert!(asked.tried.is_empty(), "another account was asked already");
+        } else {
+            assert!(takes(asked), "an account that it may not have");
+        }
         for (other, waiting) in &world.waiting {
             let was_first = number.is_none_or(|number| *other < number);
             let overtaken = was_first && takes(&world.requests[*waiting]);

@@ -57,9 +57,10 @@ impl World {
                     let lease = self.lease(request, grant);
                     granted.push((lease, request, number));
                 }
-                Err(_) => {
+                Err(denied_so) => {
                     self.tally.denied_waiters += u64::from(number.is_some());
-                    denied.push(request);
+                    denied.push((request, denied_so.is_missing));
+                    self.tally.missing += u64::from(denied_so.is_missing);
                 }
             }
         }
@@ -69,7 +70,7 @@ impl World {
         for (lease, request, _) in granted {
             self.start(lease, request);
         }
-        for request in denied {
+        for (request, _) in denied {
             self.refund(request);
             let tried = self.requests[request].attempts > 0;
             let end = if tried { End::Refused } else { End::NoAccount };
@@ -94,6 +95,7 @@ impl World {
             request,
             answered: false,
             is_trial: false,
+            is_trial_of_lacking: false,
             result: None,
             began: self.now,
             first_event: None,

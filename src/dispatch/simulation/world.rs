@@ -1,7 +1,7 @@
 //! One random day: the clock, the events in their order, and the clients. What the workers do stands in `worker`.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -38,6 +38,8 @@ pub(super) enum Event {
     Reset,
     Check(usize),
     Jump,
+    /// The accounts' lists of models have come.
+    Lists,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +76,8 @@ pub(super) struct Lease {
     pub(super) answered: bool,
     /// It is the one attempt that a half-open breaker admits.
     pub(super) is_trial: bool,
+    /// The account is known not to have the model, and is tried all the same.
+    pub(super) is_trial_of_lacking: bool,
     pub(super) result: Option<Result<(), Option<OciError>>>,
     pub(super) began: Instant,
     pub(super) first_event: Option<Instant>,
@@ -111,7 +115,9 @@ impl World {
     pub(super) fn new(seed: u64) -> Self {
         let mut random = Random::new(seed);
         let t0 = Instant::now();
-        let length = random.millis(2_000, 60_000);
+        // On a long day what a 404 has taught is put to the test, again and again.
+        let longest = random.pick(&[60_000, 60_000, 60_000, 300_000]);
+        let length = random.millis(2_000, longest);
         let fleet = day::fleet_settings(&mut random);
         let workers = usize::try_from(random.between(1, 16)).unwrap();
         let queue_size = random.between(1, 20) * random.pick(&[1, 1, 20]);
@@ -151,7 +157,7 @@ impl World {
         for _ in 0..self.random.between(1, 8) {
             let burst = self.random.millis(0, millis);
             let wide = self.random.pick(&[1, 100, 5_000]);
-            let most = if self.random.chance(2) { 400 } else { 25 };
+            let most = if self.random.chance(3) { 400 } else { 25 };
             for _ in 0..self.random.between(1, most) {
                 let at = self.t0 + burst + self.random.millis(0, wide);
                 self.at(at, Event::Arrives);
@@ -166,7 +172,12 @@ impl World {
                 at += interval;
             }
         }
-        for (event, percent) in [(Event::Reload, 40), (Event::Reset, 20), (Event::Jump, 10)] {
+        for (event, percent) in [
+            (Event::Reload, 40),
+            (Event::Reset, 20),
+            (Event::Jump, 15),
+            (Event::Lists, 30),
+        ] {
             while self.random.chance(percent) {
                 let at = self.t0 + self.random.millis(0, millis);
                 self.at(at, event);
@@ -241,6 +252,7 @@ impl World {
                     self.look(true, None);
                 }
             }
+            Event::Lists => self.lists(),
             Event::Jump => {
                 self.now += self.random.millis(100, 3_600_000);
                 for request in &mut self.requests {
@@ -282,6 +294,19 @@ impl World {
         let alone = usable.next().map(|(_, number, _)| *number);
         let alone = alone.filter(|_| usable.next().is_none());
         self.watch.reloaded(alone);
+        self.look(true, None);
+    }
+
+    /// Some accounts do not list what others do.
+    fn lists(&mut self) {
+        let mut unlisted = Vec::new();
+        for (_, number, _) in &self.accounts {
+            if self.random.chance(50) {
+                let model = Arc::from(self.random.pick(&MODELS));
+                unlisted.push((*number, BTreeSet::from([model])));
+            }
+        }
+        self.fleet.set_unlisted(unlisted, self.now);
         self.look(true, None);
     }
 

@@ -11,6 +11,7 @@ pub(crate) mod cohere;
 pub(crate) mod coherev2;
 pub(crate) mod generic;
 mod lenient;
+pub(crate) mod models;
 
 pub(crate) use lenient::TextOr;
 

@@ -275,16 +275,16 @@ fn a_model_that_one_account_does_not_have_is_served_by_another() {
 fn a_model_that_no_account_has_is_not_found() {
     let (simulator, proxy) = three("", "");
     simulator.set_default(Some(error(404)));
-    for stream in [false, true] {
+    for (model, stream) in [("grok", false), ("llama", true)] {
         let before = chats(&simulator).len();
-        let answer = proxy.chat(&ask("grok", stream, "Hello"));
+        let answer = proxy.chat(&ask(model, stream, "Hello"));
         answer.assert_error(404, Some("model_not_found"));
         let mut asked = chats(&simulator).split_off(before);
         asked.sort();
         assert_eq!(asked, ALL, "each is asked once");
     }
     simulator.set_default(None);
-    hello(&proxy);
+    assert_good(&proxy.chat(&ask("gemini", false, "Hello")));
 }
 
 #[test]

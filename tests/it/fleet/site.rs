@@ -34,6 +34,8 @@ pub(super) fn simulator_of(ids: &[&str]) -> Simulator {
 pub(super) struct Config {
     global: String,
     breaker: String,
+    /// Lines of `[MODELS]`; empty: those of all tests.
+    models: String,
     accounts: Vec<Seat>,
 }
 
@@ -50,6 +52,7 @@ impl Config {
         let config = Self {
             global: String::new(),
             breaker: String::new(),
+            models: String::new(),
             accounts: Vec::new(),
         };
         let add = |config: Self, id: &&str| config.with(id, &simulator.endpoint(), "");
@@ -65,6 +68,12 @@ impl Config {
     /// Lines of `[CIRCUIT_BREAKER]`.
     pub(super) fn breaker(mut self, lines: &str) -> Self {
         self.breaker += &format!("{lines}\n");
+        self
+    }
+
+    /// These lines of `[MODELS]` instead.
+    pub(super) fn models(mut self, lines: &str) -> Self {
+        self.models += &format!("{lines}\n");
         self
     }
 
@@ -99,7 +108,8 @@ impl Config {
         };
         let mut text = format!("api_key = {KEY}\n\n[GLOBAL]\n{checks}{}\n", self.global);
         text += "[MODELS]\n";
-        for (name, id) in MODELS {
+        text += &self.models;
+        for (name, id) in MODELS.iter().filter(|_| self.models.is_empty()) {
             text += &format!("{name} = {id}\n");
         }
         text += &format!("\n[CIRCUIT_BREAKER]\n{}\n", self.breaker);

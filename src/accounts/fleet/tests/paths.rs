@@ -48,6 +48,7 @@ fn if_no_account_can_the_refusal_says_so() {
     let impossible = NoAccount {
         returns_at: None,
         is_impossible: true,
+        is_missing: false,
     };
     assert_eq!(denied, Acquired::Denied(impossible));
     bench.take(of(Paths::OpenAi), "k1");

@@ -80,6 +80,7 @@ fn more_slots_and_more_accounts_serve_who_waits() {
             Err(NoAccount {
                 returns_at: None,
                 is_impossible: true,
+                is_missing: false,
             })
         )
     );
