@@ -40,7 +40,7 @@ fn the_models_are_those_of_the_file_in_its_order() {
         assert!(created > 1_700_000_000, "{created}");
         let models = MODELS.map(|(name, id)| {
             let vendor = id.split('.').next();
-            json!({"id": name, "object": "model", "created": created, "owned_by": vendor})
+            json!({"id": name, "object": "model", "created": created, "owned_by": vendor, "capabilities": ["chat"]})
         });
         assert_eq!(list, json!({"object": "list", "data": models}), "{path}");
     }
@@ -63,7 +63,7 @@ fn one_model_is_found_by_its_name_however_it_is_written() {
         assert_eq!(answer.status, 200, "{path} {}", answer.text());
         let model = answer.json();
         let created = &model["created"];
-        let expected = json!({"id": id, "object": "model", "created": created, "owned_by": vendor});
+        let expected = json!({"id": id, "object": "model", "created": created, "owned_by": vendor, "capabilities": ["chat"]});
         assert_eq!(model, expected, "{path}");
     }
     let unknown = proxy.get("/v1/models/gpt-17");

@@ -120,10 +120,16 @@ pub(super) fn accounts(random: &mut Random, is_reload: bool) -> Vec<Enlisted> {
 }
 
 pub(super) fn outages(random: &mut Random, t0: Instant, length: Duration) -> Vec<Outage> {
+    // Some days are for what is rare otherwise: the budget of all requests is used up, or a model is nowhere.
+    match random.between(0, 19) {
+        0 => return everywhere(Trouble::Conflicting, t0, length),
+        1 => return everywhere(Trouble::Missing, t0, length * 3 / 4),
+        _ => {}
+    }
     let millis = u64::try_from(length.as_millis()).unwrap();
     // On some days little works, for one reason.
-    let is_gloomy = random.chance(30);
-    let gloom = random.pick(&[0, 1, 5, 5, 8, 8]);
+    let is_gloomy = random.chance(25);
+    let gloom = random.pick(&[0, 1, 5]);
     let count = random.between(0, if is_gloomy { 30 } else { 10 });
     let mut outages = Vec::new();
     for _ in 0..count {
@@ -155,6 +161,23 @@ pub(super) fn outages(random: &mut Random, t0: Instant, length: Duration) -> Vec
         });
     }
     outages
+}
+
+/// All accounts have it for this long.
+fn everywhere(trouble: Trouble, t0: Instant, length: Duration) -> Vec<Outage> {
+    let outage = |account| Outage {
+        account,
+        from: t0,
+        to: t0 + length,
+        trouble,
+    };
+    (0..IDS.len()).map(outage).collect()
+}
+
+/// Whether all conflict all day.
+pub(super) fn is_stormy(outages: &[Outage]) -> bool {
+    let conflicts = |outage: &Outage| outage.trouble == Trouble::Conflicting;
+    outages.len() == IDS.len() && outages.iter().all(conflicts)
 }
 
 pub(super) fn trouble(outages: &[Outage], account: usize, now: Instant) -> Option<Trouble> {

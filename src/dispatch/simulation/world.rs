@@ -154,10 +154,11 @@ impl World {
     /// Puts everything that comes from outside into the day.
     fn plan(&mut self, length: Duration) {
         let millis = u64::try_from(length.as_millis()).unwrap();
+        let crowded = if day::is_stormy(&self.outages) { 50 } else { 2 };
         for _ in 0..self.random.between(1, 8) {
             let burst = self.random.millis(0, millis);
             let wide = self.random.pick(&[1, 100, 5_000]);
-            let most = if self.random.chance(3) { 400 } else { 25 };
+            let most = if self.random.chance(crowded) { 400 } else { 25 };
             for _ in 0..self.random.between(1, most) {
                 let at = self.t0 + burst + self.random.millis(0, wide);
                 self.at(at, Event::Arrives);

@@ -1,6 +1,8 @@
 //! `* = auto` with several accounts: clients see what all list together, and an account is not asked for what only others list.
 
-use ociai_proxy::simulator::{ListedModel, Recorded, Simulator};
+use std::time::{Duration, Instant};
+
+use ociai_proxy::simulator::{ListedModel, Recorded, Script, Simulator};
 use serde_json::Value;
 
 use super::site::{
@@ -135,4 +137,20 @@ fn a_trial_of_all_accounts_takes_a_model_that_all_have() {
         .map(|request| super::site::body_of(&request)["servingMode"]["modelId"].clone())
         .collect();
     assert_eq!(models, [LLAMA, LLAMA, LLAMA]);
+}
+
+#[test]
+fn nobody_waits_for_the_list_of_one_account_who_asks_for_what_another_lists() {
+    let (simulator, config) = site();
+    choose_for(&simulator, "a3", |request| {
+        is_list(request).then_some(Script::HangBeforeHead)
+    });
+    let proxy = config.start();
+    let started = Instant::now();
+    served_by(&proxy.chat(&ask(GEMINI, false, "Hello")));
+    assert!(started.elapsed() < Duration::from_secs(4));
+    // The list itself waits for all a moment, and comes without it.
+    assert_eq!(names(&proxy), [GEMINI, LLAMA, GROK]);
+    let unknown = proxy.chat(&ask("x.unknown", false, "Hello"));
+    unknown.assert_error(503, Some("models_unknown"));
 }
