@@ -177,7 +177,12 @@ impl Api {
         }
         let live = self.live();
         match route {
-            Route::TestOci => status::test_oci(&live, exchange),
+            Route::TestOci => {
+                if live.awaits_lists() {
+                    live.dispatch.await_lists();
+                }
+                status::test_oci(&self.live(), exchange);
+            }
             Route::Chat => chat::answer(&live, exchange, chat::read),
             Route::Messages => chat::answer(&live, exchange, messages::read),
             Route::Completions => chat::answer(&live, exchange, completions::read),
