@@ -133,13 +133,12 @@ impl Api {
             | Route::TestOci => {
                 return enqueue(&live, workers, Task { route, exchange });
             }
-            // A body is read, which takes its time.
-            Route::CountTokens => return enqueue(&live, workers, Task { route, exchange }),
-            Route::StoredResponse => Reply::error(&ApiError::not_stored()),
             // Whoever asks right after a start waits for the first lists, which nobody may who stands here.
-            Route::Models | Route::Model(_) if live.awaits_lists() => {
+            Route::Models | Route::Model(_) | Route::CountTokens if live.awaits_lists() => {
                 return enqueue(&live, workers, Task { route, exchange });
             }
+            Route::CountTokens => messages::count_tokens(&live, &exchange),
+            Route::StoredResponse => Reply::error(&ApiError::not_stored()),
             Route::Models => models::list(&live, Shape::of(exchange.head())),
             Route::Model(name) => models::one(&live, name, Shape::of(exchange.head())),
             Route::Health => status::health(self, &live),
