@@ -1,7 +1,6 @@
-//! Reads JSON that has halves of characters in it. JavaScript cuts strings by UTF-16 units, and what it cuts in the middle
-//! of a character it writes as an escape without its other half: clients send that, models say it, and serde_json takes
-//! neither. Also what a JSON text takes in memory, and whether pieces of one are whole. Every room may use this; it knows nothing of
-//! what is read.
+//! Reads JSON that has halves of characters in it. JavaScript cuts strings by UTF-16 units, and what it cuts in the middle of a
+//! character it writes as an escape without its other half: clients send that, models say it, and serde_json takes neither. Also what a JSON text takes in memory, and whether pieces of one are whole. Every room may use
+//! this; it knows nothing of what is read.
 
 use serde::de::DeserializeOwned;
 

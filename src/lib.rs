@@ -41,6 +41,7 @@ mod completions;
 mod config;
 mod cores;
 mod crypto;
+mod dates;
 mod demo;
 mod dispatch;
 #[cfg(test)]

@@ -5,22 +5,18 @@ use std::time::{Instant, SystemTime};
 
 use serde_json::{Value, json};
 use time::OffsetDateTime;
-use time::format_description::BorrowedFormatItem;
-use time::macros::format_description;
 
 use crate::accounts::breaker::BreakerState;
 use crate::accounts::fleet::FleetView;
 use crate::accounts::seat::SeatView;
 use crate::api::route::query_value;
 use crate::api::{Live, Task};
+use crate::dates::Rfc3339;
 use crate::http::head::Head;
 use crate::http::reply::Reply;
 use crate::names::AccountId;
 use crate::openai::error::ApiError;
 use crate::workers::Workers;
-
-const RFC_3339_MILLIS: &[BorrowedFormatItem<'_>] =
-    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
 /// One moment on both clocks, to tell the times of events that only one of them has seen.
 #[derive(Clone, Copy)]
@@ -52,8 +48,7 @@ impl Moment {
 
 /// RFC 3339, UTC, milliseconds.
 pub(super) fn tell_time(time: SystemTime) -> Value {
-    let told = OffsetDateTime::from(time).format(RFC_3339_MILLIS);
-    told.map_or(Value::Null, Value::String)
+    Value::String(Rfc3339(OffsetDateTime::from(time)).text())
 }
 
 /// `GET /stats/accounts`.

@@ -94,6 +94,9 @@ pub(crate) struct Asked<'a> {
     pub(crate) keep_alive: bool,
 }
 
+/// Most heads fit.
+const USUAL_HEAD_BYTES: usize = 1024;
+
 /// The bytes of an answer's head, blank line included.
 pub(crate) fn head_bytes(
     asked: Asked<'_>,
@@ -102,15 +105,19 @@ pub(crate) fn head_bytes(
     ending: Ending,
     now: SystemTime,
 ) -> Vec<u8> {
-    let mut head = format!(
+    let mut head = String::with_capacity(USUAL_HEAD_BYTES);
+    // Writing into a string does not fail.
+    let _ = write!(
+        head,
         "HTTP/1.1 {status} {}\r\nDate: {}\r\n",
         reason(status),
-        httpdate::fmt_http_date(now)
+        httpdate::HttpDate::from(now)
     );
     let mut line = |name: &str, value: &str| {
+        head.extend([name, ": "]);
         // A value from outside (an upstream's id, an account's name) must not begin a line of its own.
-        let clean = value.chars().filter(|c| !c.is_control());
-        let _ = write!(head, "{name}: {}\r\n", clean.collect::<String>());
+        head.extend(value.chars().filter(|c| !c.is_control()));
+        head.push_str("\r\n");
     };
     for (name, value) in headers {
         line(name, value);

@@ -6,8 +6,8 @@ use std::fmt::{self, Write};
 use log::Level;
 use log::kv::{Error, Key, Source, Value, VisitSource, VisitValue};
 use time::OffsetDateTime;
-use time::format_description::BorrowedFormatItem;
-use time::macros::format_description;
+
+use crate::dates;
 
 /// What the record says may have this many characters, its members counted. What a client sends (a path, a method) may have
 /// thousands.
@@ -17,16 +17,10 @@ const USUAL_LENGTH: usize = 384;
 /// Of a record, the message that stands in an object's `msg`, where its members say the rest; not a member itself.
 const MESSAGE: &str = "msg";
 
-const TEXT_STAMP: &[BorrowedFormatItem<'_>] =
-    format_description!("[year]/[month]/[day] [hour]:[minute]:[second] ");
-/// RFC 3339.
-const JSON_STAMP: &[BorrowedFormatItem<'_>] =
-    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
-
 /// `2025/08/05 21:23:25 message`; `now` is in local time.
 pub(super) fn text(now: OffsetDateTime, message: fmt::Arguments<'_>) -> String {
     let mut line = Line::new(Escapes::None);
-    line.stamp(now, TEXT_STAMP);
+    line.stamp(format_args!("{} ", dates::Plain(now)));
     let _ = line.write_fmt(message);
     line.out
 }
@@ -41,7 +35,7 @@ pub(super) fn json(
 ) -> String {
     let mut line = Line::new(Escapes::Json);
     line.out.push_str("{\"ts\":\"");
-    line.stamp(now, JSON_STAMP);
+    line.stamp(format_args!("{}", dates::Rfc3339(now)));
     let (level, prefix) = match level {
         Level::Error => ("error", "error: "),
         Level::Warn => ("warn", "warning: "),
@@ -89,14 +83,10 @@ impl Line {
         }
     }
 
-    fn stamp(&mut self, now: OffsetDateTime, format: &[BorrowedFormatItem<'_>]) {
-        let mut digits = [0; 32];
-        let mut rest = digits.as_mut_slice();
-        // Fails only without room, and then there would be a line without its time.
-        let _ = now.format_into(&mut rest, format);
-        let left = rest.len();
-        let stamp = digits.get(..digits.len() - left).unwrap_or_default();
-        self.out.push_str(std::str::from_utf8(stamp).unwrap_or(""));
+    /// Takes nothing of the line's room.
+    fn stamp(&mut self, stamp: fmt::Arguments<'_>) {
+        // Writing into a string does not fail.
+        let _ = self.out.write_fmt(stamp);
     }
 
     fn string(&mut self, text: fmt::Arguments<'_>) {

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+
+use crate::dates::Rfc3339;
 
 /// All models on one page.
 #[derive(Debug, Serialize)]
@@ -49,8 +50,7 @@ impl<'a> ModelInfo<'a> {
             r#type: "model",
             id,
             display_name: id,
-            // A date of these thousand years can always be written.
-            created_at: created.format(&Rfc3339).unwrap_or_default(),
+            created_at: Rfc3339(created).text(),
             lifecycle: "active",
         }
     }

@@ -138,7 +138,7 @@ impl Upstream {
             serving_mode: serving,
             chat_request: request,
         };
-        let body = serde_json::to_vec(&details).map_err(|error| OciError::Unreachable {
+        let body = details.to_json().map_err(|error| OciError::Unreachable {
             phase: Phase::Connect,
             why: call::one_line(&format!("the request cannot be written as JSON: {error}")),
         })?;

@@ -146,13 +146,23 @@ impl Transport for TickTransport {
 
 /// Alive, and with nothing to read: whatever comes unasked for is a reason not to use a connection again.
 fn is_idle(stream: &TcpStream) -> bool {
-    if stream.set_nonblocking(true).is_err() {
-        return false;
-    }
-    let quiet = stream
-        .peek(&mut [0])
-        .is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
-    stream.set_nonblocking(false).is_ok() && quiet
+    peek_now(stream).is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+}
+
+/// Looks at what is there to be read, without waiting.
+#[cfg(unix)]
+fn peek_now(stream: &TcpStream) -> io::Result<usize> {
+    use rustix::net::{RecvFlags, recv};
+    let (count, _) = recv(stream, &mut [0], RecvFlags::PEEK | RecvFlags::DONTWAIT)?;
+    Ok(count)
+}
+
+#[cfg(not(unix))]
+fn peek_now(stream: &TcpStream) -> io::Result<usize> {
+    stream.set_nonblocking(true)?;
+    let peeked = stream.peek(&mut [0]);
+    stream.set_nonblocking(false)?;
+    peeked
 }
 
 fn is_tick(error: &io::Error) -> bool {

@@ -10,8 +10,6 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use time::format_description::BorrowedFormatItem;
-use time::macros::format_description;
 
 use super::Recorded;
 use super::answer;
@@ -27,6 +25,7 @@ use super::script::{LAST_CHUNK, Played, chunk, play};
 use super::state::Shared;
 use super::stream;
 use super::verify::Signed;
+use crate::dates::Rfc3339;
 
 const CHAT: &str = "/20231130/actions/chat";
 const MODELS: &str = "/20231130/models";
@@ -35,8 +34,6 @@ const GUARDRAIL_VERSIONS: &str = "/20231130/guardrailVersions";
 const STACK_BYTES: usize = 1024 * 1024;
 /// After a failed `accept`, such as one for lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-const RFC_3339_MILLIS: &[BorrowedFormatItem<'_>] =
-    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
 /// What can be asked for; anything else is 404.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -273,9 +270,7 @@ fn default_answer(
 }
 
 fn now_rfc_3339() -> String {
-    let now = time::OffsetDateTime::now_utc();
-    now.format(RFC_3339_MILLIS)
-        .unwrap_or_else(|_| "2026-06-01T10:00:00.000Z".to_owned())
+    Rfc3339(time::OffsetDateTime::now_utc()).text()
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const MAX_LINES: usize = 500;
 
 /// What every room may name.
-const FREE: [&str; 5] = ["cores", "crypto", "names", "json", "recent"];
+const FREE: [&str; 6] = ["cores", "crypto", "dates", "names", "json", "recent"];
 
 /// Each room, and the others that it may name. [`FREE`] is for all; `lib`, `self_check`, `server` and `watch` are the wiring and name all.
 const ROOMS: &[(&str, &[&str])] = &[
@@ -47,6 +47,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     ("cores", &[]),
     ("crypto", &[]),
+    ("dates", &[]),
     ("demo", &["simulator"]),
     (
         "dispatch",
@@ -88,6 +89,7 @@ const CORES: &[&str] = &[
     "cli.rs",
     "completions/",
     "config/",
+    "dates.rs",
     "dispatch/catalogue.rs",
     "dispatch/journey.rs",
     "dispatch/verdict.rs",

@@ -71,6 +71,19 @@ pub(crate) struct StreamOptions {
     pub(crate) is_include_usage: bool,
 }
 
+impl Request {
+    /// Bytes of the texts and the media in its messages: of a large request, most of its JSON.
+    pub(crate) fn long_bytes(&self) -> usize {
+        let parts = self.messages.iter().flat_map(|message| match message {
+            Message::System { content, .. }
+            | Message::User { content, .. }
+            | Message::Assistant { content, .. }
+            | Message::Tool { content, .. } => content,
+        });
+        parts.map(Part::long_bytes).sum()
+    }
+}
+
 /// There is no DEVELOPER here on purpose: which models know the role is unknown, and SYSTEM says the same.
 #[derive(Debug, Serialize)]
 #[serde(
@@ -130,6 +143,21 @@ pub(crate) enum Part {
     Audio {
         audio_url: MediaUrl,
     },
+}
+
+impl Part {
+    fn long_bytes(&self) -> usize {
+        match self {
+            Self::Text { text } => text.len(),
+            Self::Image { image_url: media }
+            | Self::Document {
+                document_url: media,
+                ..
+            }
+            | Self::Video { video_url: media }
+            | Self::Audio { audio_url: media } => media.url.len(),
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]

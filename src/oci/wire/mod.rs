@@ -119,6 +119,22 @@ pub(crate) enum ChatRequest {
     CohereV2(Box<coherev2::Request>),
 }
 
+impl ChatDetails<'_> {
+    /// Its JSON. Errors: none that these types can have.
+    pub(crate) fn to_json(&self) -> serde_json::Result<Vec<u8>> {
+        /// What a short request takes.
+        const USUAL_BYTES: usize = 1024;
+        let long = match self.chat_request {
+            ChatRequest::Generic(request) => request.long_bytes(),
+            ChatRequest::Cohere(_) | ChatRequest::CohereV2(_) => 0,
+        };
+        // Line feeds and quotation marks take two bytes: one in sixteen is a text with many of them.
+        let mut json = Vec::with_capacity(long + long / 16 + USUAL_BYTES);
+        serde_json::to_writer(&mut json, self)?;
+        Ok(json)
+    }
+}
+
 /// A whole answer. The envelope's `modelId` and `modelVersion` are left out: the client is told the name that it used.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
