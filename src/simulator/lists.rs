@@ -4,11 +4,12 @@
 
 use std::io;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Recorded;
 use super::answer;
 use super::listed::ListedModel;
+use super::quirks::{Refusal, bad};
 use super::reply::{After, Reply};
 use super::script::{Played, play};
 use super::state::Shared;
@@ -18,6 +19,56 @@ const PAGE_MARK: &str = "%2B%2F%3D%3D";
 
 /// Models of one page of the list, if the request names no limit.
 const PAGE_MODELS: usize = 100;
+
+/// What a model can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Capability {
+    Chat,
+    Embeddings,
+    Rerank,
+}
+
+impl Capability {
+    pub(super) fn of(model: &str) -> Self {
+        match model {
+            _ if model.starts_with("cohere.embed") => Self::Embeddings,
+            _ if model.starts_with("cohere.rerank") => Self::Rerank,
+            _ => Self::Chat,
+        }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Chat => "CHAT",
+            Self::Embeddings => "TEXT_EMBEDDINGS",
+            Self::Rerank => "TEXT_RERANK",
+        }
+    }
+}
+
+/// Whether the model can do it; behind a dedicated endpoint any model may be.
+pub(super) fn must_be(model: &str, capability: Capability) -> Result<(), Refusal> {
+    if answer::is_dedicated(model) || Capability::of(model) == capability {
+        return Ok(());
+    }
+    let word = capability.as_str();
+    Err(bad(format!(
+        "Model {model} does not have the capability {word}"
+    )))
+}
+
+/// The model that a call is for. Errors: the body of a 404.
+pub(super) fn asked<'a>(shared: &'a Shared, details: &Value) -> Result<&'a str, String> {
+    let serving = details.get("servingMode").unwrap_or(&Value::Null);
+    let asked = serving.get("modelId").or_else(|| serving.get("endpointId"));
+    let asked = asked.and_then(Value::as_str).unwrap_or_default();
+    let mut models = shared.models.iter();
+    let known = models.find(|model| *model == asked || model_ocid(model) == asked);
+    known.map(String::as_str).ok_or_else(|| {
+        let message = format!("Entity with key {asked} not found");
+        json!({"code": 404, "message": message}).to_string()
+    })
+}
 
 /// The control plane's list, page by page.
 pub(super) fn models(

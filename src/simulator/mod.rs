@@ -2,9 +2,9 @@
 //!
 //! It is a second opinion on the proxy, so it shares no code with it: its own HTTP on std sockets, its own check of
 //! request signatures with the public keys of made accounts, its own strict schemas. Follows the OCI API 20231130:
-//! `POST /20231130/actions/chat` in the formats GENERIC, COHERE and COHEREV2, streamed or not, `GET /20231130/models`
-//! and `GET /20231130/guardrailVersions`, all on one port; anything else is 404. With `Options::instance` that port is also the
-//! metadata service of an instance (`/opc/v2`) and the federation service (`POST /v1/x509`), whose tokens sign like keys.
+//! `POST /20231130/actions/chat` in the formats GENERIC, COHERE and COHEREV2, streamed or not, `…/embedText` and `…/rerankText`,
+//! `GET /20231130/models` and `GET /20231130/guardrailVersions`, all on one port; anything else is 404. With `Options::instance` that
+//! port is also the metadata service of an instance (`/opc/v2`) and the federation service (`POST /v1/x509`), whose tokens sign like keys.
 //!
 //! # What it answers
 //! Every request must be signed within five minutes of the simulator's clock (else 401), well-formed (else 400) and for a model that it serves (else 404). Then a
@@ -29,6 +29,9 @@
 //! "merged" makes history and finish one event, "split" two (as they are with tool calls), "undivided" leaves out the
 //! deltas. COHEREV2 restates nothing.
 //!
+//! `cohere.embed*` and `cohere.rerank*` know a text by its words: vectors of texts with the same words are near each other, and
+//! documents are ranked by the words that they share with the question. A call of theirs counts and takes scripts as a chat does.
+//!
 //! A user can ask for a failure, to see how a client shows it; the vendor's own error comes then:
 //! - "simulate throttling": 429 with `Retry-After`; "simulate a long prompt": 400; "simulate a fault": 500;
 //! - "simulate a filter": 400, from `xai.*` 403, in COHERE an answer without text whose `finishReason` is ERROR_TOXIC;
@@ -45,9 +48,12 @@
 //!   assistant's turn with tool calls and empty content;
 //! - Gemini refuses `$ref`, `const` and `exclusiveMinimum` in a tool's schema, system messages behind others, every turn with
 //!   calls but one call with its result behind it, and calls right behind an assistant or behind nobody;
+//! - `cohere.embed*` and `cohere.rerank*` do not chat, and others do nothing else; a call has 96 inputs at most, and only
+//!   `cohere.embed-v4*` takes `outputDimensions`;
 //! - `xai.grok-4.20-multi-agent*` does not chat; only the COHEREV2 models for vision take images.
 
 mod account;
+mod actions;
 mod answer;
 mod connection;
 mod ending;
@@ -55,6 +61,7 @@ mod failures;
 mod identity;
 mod listed;
 mod lists;
+mod meaning;
 mod prose;
 mod quirks;
 mod reply;

@@ -2,6 +2,7 @@
 //! on purpose without the proxy's types, so that it is a second opinion on what the proxy sends. An unknown field, a
 //! null, a wrong type or a wrong word anywhere is an error. Source: OCI API 20231130, ChatDetails; reference §4.
 
+pub(crate) mod actions;
 mod cohere;
 mod coherev2;
 mod generic;

@@ -8,16 +8,17 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::Recorded;
+use super::actions;
 use super::answer;
 use super::connection::{Connection, Incoming, Request, find};
 use super::ending::Ending;
 use super::failures::{Failure, told};
 use super::identity::{self, Service};
-use super::lists;
+use super::lists::{self, Capability};
 use super::quirks;
 use super::reply::{After, Reply, error_body, made_request_id, request_id};
 use super::schema;
@@ -28,6 +29,8 @@ use super::verify::Signed;
 use crate::dates::Rfc3339;
 
 const CHAT: &str = "/20231130/actions/chat";
+const EMBED: &str = "/20231130/actions/embedText";
+const RERANK: &str = "/20231130/actions/rerankText";
 const MODELS: &str = "/20231130/models";
 const GUARDRAIL_VERSIONS: &str = "/20231130/guardrailVersions";
 /// What a thread needs for JSON of serde_json's greatest depth, in a build without optimisation.
@@ -39,6 +42,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Endpoint {
     Chat,
+    Embed,
+    Rerank,
     Models,
     GuardrailVersions,
     Identity(Service),
@@ -55,9 +60,19 @@ impl Endpoint {
     fn of(method: &str, path: &str) -> Option<Self> {
         match (method, path) {
             ("POST", CHAT) => Some(Self::Chat),
+            ("POST", EMBED) => Some(Self::Embed),
+            ("POST", RERANK) => Some(Self::Rerank),
             ("GET", MODELS) => Some(Self::Models),
             ("GET", GUARDRAIL_VERSIONS) => Some(Self::GuardrailVersions),
             _ => Service::of(method, path).map(Self::Identity),
+        }
+    }
+
+    /// Whether a model is asked.
+    fn is_action(self) -> bool {
+        match self {
+            Self::Chat | Self::Embed | Self::Rerank => true,
+            Self::Models | Self::GuardrailVersions | Self::Identity(_) => false,
         }
     }
 }
@@ -137,7 +152,8 @@ fn answer(connection: &mut Connection, shared: &Shared, request: Request) -> io:
     let path = request.target.split('?').next().unwrap_or_default();
     let endpoint = Endpoint::of(&request.method, path)
         .filter(|endpoint| shared.identities.has_instance() || endpoint.service().is_none());
-    let mut call = (endpoint == Some(Endpoint::Chat)).then(|| shared.begin_call());
+    let is_action = endpoint.is_some_and(Endpoint::is_action);
+    let mut call = is_action.then(|| shared.begin_call());
     let signed = Signed {
         method: &request.method,
         target: &request.target,
@@ -174,6 +190,8 @@ fn answer(connection: &mut Connection, shared: &Shared, request: Request) -> io:
             reply.refuse(401, "NotAuthenticated", why)
         }
         (Some(Endpoint::Chat), Ok(())) => chat(&mut reply, shared, &recorded),
+        (Some(Endpoint::Embed), Ok(())) => actions::embed(&mut reply, shared, &recorded),
+        (Some(Endpoint::Rerank), Ok(())) => actions::rerank(&mut reply, shared, &recorded),
         (Some(Endpoint::Models), Ok(())) => lists::models(&mut reply, shared, &recorded),
         (Some(Endpoint::Identity(service)), Ok(())) => {
             identity::answer(service, &mut reply, shared, &recorded)
@@ -184,14 +202,18 @@ fn answer(connection: &mut Connection, shared: &Shared, request: Request) -> io:
     }
 }
 
+/// The body, if it is JSON and is said to be.
+pub(super) fn json_body(request: &Recorded) -> Option<Value> {
+    let kind = find(&request.headers, "content-type")?;
+    if kind.split(';').next() != Some("application/json") {
+        return None;
+    }
+    serde_json::from_slice(&request.body).ok()
+}
+
 fn chat(reply: &mut Reply<'_>, shared: &Shared, request: &Recorded) -> io::Result<After> {
-    let is_json = find(&request.headers, "content-type")
-        .is_some_and(|kind| kind.split(';').next() == Some("application/json"));
-    let body: Value = match serde_json::from_slice(&request.body) {
-        Ok(body) if is_json => body,
-        Ok(_) | Err(_) => {
-            return reply.refuse(400, "CannotParseRequest", "Incorrectly formatted request");
-        }
+    let Some(body) = json_body(request) else {
+        return reply.refuse(400, "CannotParseRequest", "Incorrectly formatted request");
     };
     if let Err(problem) = schema::check(&body) {
         log::debug!("simulator: 400: {problem:?}");
@@ -214,20 +236,14 @@ fn default_answer(
 ) -> io::Result<After> {
     let null = Value::Null;
     let chat = details.get("chatRequest").unwrap_or(&null);
-    let serving = details.get("servingMode").unwrap_or(&null);
-    let asked = serving.get("modelId").or_else(|| serving.get("endpointId"));
-    let asked = asked.and_then(Value::as_str).unwrap_or_default();
-    let known = shared
-        .models
-        .iter()
-        .find(|model| *model == asked || lists::model_ocid(model) == asked);
-    let Some(model) = known else {
-        let message = format!("Entity with key {asked} not found");
-        let body = json!({"code": 404, "message": message}).to_string();
-        return reply.whole(404, &[], body);
+    let model = match lists::asked(shared, details) {
+        Ok(model) => model,
+        Err(missing) => return reply.whole(404, &[], missing),
     };
     let plan = answer::plan(model, chat, &hex(&Sha256::digest(bytes)));
-    let refusal = quirks::refusal(model, chat, shared.strict)
+    let refusal = lists::must_be(model, Capability::Chat)
+        .err()
+        .or_else(|| quirks::refusal(model, chat, shared.strict))
         .or_else(|| quirks::too_long(&plan))
         .or_else(|| told::refusal(&plan));
     if let Some(refusal) = refusal {
@@ -237,7 +253,10 @@ fn default_answer(
         return reply.whole(refusal.status, headers.as_slice(), body);
     }
     if chat.get("isStream") != Some(&Value::Bool(true)) {
-        let body = stream::whole(&plan, chat, asked, &now_rfc_3339());
+        let asked = details
+            .pointer("/servingMode/modelId")
+            .and_then(Value::as_str);
+        let body = stream::whole(&plan, chat, asked.unwrap_or(model), &now_rfc_3339());
         return reply.whole(200, &[], body.to_string());
     }
     let headers = [

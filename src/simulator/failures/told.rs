@@ -13,16 +13,33 @@ const EVENTS_BEFORE_BREAK: usize = 5;
 /// The error that comes instead of a planned answer, if the user asked for one.
 pub(in crate::simulator) fn refusal(plan: &Plan) -> Option<Refusal> {
     match plan.failure? {
-        Failure::Throttling => Some(Refusal {
-            status: 429,
-            code: "TooManyRequests",
-            message: "Too many requests for the given tenancy".to_owned(),
-            retry_after: Some(RETRY_AFTER),
-        }),
+        Failure::Throttling => Some(throttled()),
         Failure::LongPrompt => Some(made_up_long_prompt(plan.vendor)),
         Failure::Filter => filtered(plan),
         Failure::Fault => Some(Refusal::fault()),
         Failure::BrokenStream => None,
+    }
+}
+
+/// The same where nobody chats: a vendor's own words are Cohere's.
+pub(in crate::simulator) fn of_words(failure: Failure) -> Option<Refusal> {
+    match failure {
+        Failure::Throttling => Some(throttled()),
+        Failure::LongPrompt => Some(made_up_long_prompt(Vendor::Cohere)),
+        Failure::Filter => Some(bad(
+            "The prompt was blocked: it contains prohibited content.",
+        )),
+        Failure::Fault => Some(Refusal::fault()),
+        Failure::BrokenStream => None,
+    }
+}
+
+fn throttled() -> Refusal {
+    Refusal {
+        status: 429,
+        code: "TooManyRequests",
+        message: "Too many requests for the given tenancy".to_owned(),
+        retry_after: Some(RETRY_AFTER),
     }
 }
 
