@@ -28,7 +28,7 @@ const DEMO_SEATS: [(&str, u32, u32); DEMO_ACCOUNTS] = [
 /// Pause between two words of a streamed answer: about as fast as one reads.
 const DEMO_PACE: Duration = Duration::from_millis(45);
 /// Clients' names for the models, and OCI's: one of each family that answers in its own way.
-const DEMO_MODELS: [(&str, &str); 8] = [
+const DEMO_MODELS: [(&str, &str); 10] = [
     ("grok-4.3", "xai.grok-4.3"),
     ("llama-3.3-70b", "meta.llama-3.3-70b-instruct"),
     ("gemini-2.5-flash", "google.gemini-2.5-flash"),
@@ -37,10 +37,12 @@ const DEMO_MODELS: [(&str, &str); 8] = [
     ("command-a", "cohere.command-a-03-2025"),
     ("command-a-reasoning", "cohere.command-a-reasoning-08-2025"),
     ("command-a-vision", "cohere.command-a-vision-07-2025"),
+    ("embed-v4", "cohere.embed-v4.0"),
+    ("rerank-v3.5", "cohere.rerank-v3.5"),
 ];
 const CONFIG_FILE: &str = "multi_config.conf";
-/// How the path of a chat call ends at the simulator.
-const CHAT: &str = "/actions/chat";
+/// What the path of a call to a model has in it at the simulator.
+const ACTIONS: &str = "/actions/";
 
 /// A prepared demo. Dropping it stops the simulator and removes the directory.
 pub(crate) struct Demo {
@@ -143,7 +145,7 @@ fn chooser(start: Instant) -> Chooser {
     let calls = Mutex::new(HashMap::<String, u64>::new());
     Arc::new(move |request| {
         let account = request.account.as_deref()?;
-        let asked = if request.target.ends_with(CHAT) {
+        let asked = if request.target.contains(ACTIONS) {
             let mut calls = calls.lock();
             let number = calls.entry(account.to_owned()).or_default();
             *number += 1;

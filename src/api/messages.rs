@@ -1,7 +1,7 @@
 //! `POST /v1/messages`, read for the one path that all chats take, and `POST /v1/messages/count_tokens`, which nobody is asked for.
 
-use crate::api::chat::{self, Conversation};
-use crate::api::{Live, models};
+use crate::api::chat::Conversation;
+use crate::api::{Live, models, served};
 use crate::http::exchange::Exchange;
 use crate::http::reply::Reply;
 use crate::messages::count::{Count, count};
@@ -39,7 +39,7 @@ pub(super) fn count_tokens(live: &Live, exchange: &Exchange) -> Reply {
 }
 
 fn counted(live: &Live, exchange: &Exchange) -> Result<Count, ApiError> {
-    let (body, memory) = chat::take_body(exchange)?;
+    let (body, memory) = served::body(exchange)?;
     let translated = request::parse(&body)?.into_chat()?;
     let name = &translated.request.model;
     live.resolve(name)?;

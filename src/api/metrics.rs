@@ -12,7 +12,7 @@ use crate::life;
 use crate::stats::Further;
 use crate::stats::exposition::{CONTENT_TYPE, Exposition, Kind, MICROS, ONES};
 use crate::stats::histogram::Snapshot;
-use crate::stats::models::ModelView;
+use crate::stats::models::{ModelView, Operation};
 use crate::workers::Workers;
 
 /// The conventions have no name of their own for OCI; a custom one is to be used then.
@@ -26,7 +26,7 @@ pub(super) fn metrics(api: &Api, live: &Live, workers: &Workers<Task>) -> Reply 
     queue(&mut text, live, workers);
     pool(&mut text, workers);
     attempts(&mut text, live);
-    models(&mut text, &live.dispatch.figures().models());
+    models(&mut text, &live.dispatch.figures().operations());
     let headers = vec![("Content-Type", CONTENT_TYPE.to_owned())];
     Reply::new(200, headers, text.into_text())
 }
@@ -285,7 +285,10 @@ fn per_model(
 
 fn labels(model: &ModelView) -> [(&'static str, &str); 3] {
     [
-        ("gen_ai_operation_name", "chat"),
+        (
+            "gen_ai_operation_name",
+            model.operation.unwrap_or(Operation::Chat).as_str(),
+        ),
         ("gen_ai_provider_name", PROVIDER),
         ("gen_ai_request_model", model.name()),
     ]

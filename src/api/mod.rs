@@ -1,6 +1,7 @@
 //! The front door: who may ask, what for, and where the answer is made. Health and model lists are answered at once by
 //! the thread that received them and never queue; what calls OCI goes to the workers. Never speaks to OCI itself.
 
+mod asked;
 pub(crate) mod auth;
 mod chat;
 mod completions;
@@ -13,6 +14,7 @@ mod models;
 mod resolve;
 mod responses;
 pub(crate) mod route;
+mod served;
 mod stats;
 mod status;
 mod summary;
@@ -130,6 +132,8 @@ impl Api {
             | Route::Messages
             | Route::Completions
             | Route::Responses
+            | Route::Embeddings
+            | Route::Rerank
             | Route::TestOci => {
                 return enqueue(&live, workers, Task { route, exchange });
             }
@@ -200,6 +204,8 @@ impl Api {
                 let reply = models::one(&self.live(), &name, Shape::of(exchange.head()));
                 exchange.respond(&reply);
             }
+            Route::Embeddings => asked::answer(&live, exchange, &asked::EMBEDDINGS),
+            Route::Rerank => asked::answer(&live, exchange, &asked::RERANK),
             // Answered by who received them; never queued.
             Route::StoredResponse
             | Route::Health

@@ -4,7 +4,7 @@
 use crate::api::Live;
 use crate::names::ModelName;
 use crate::openai::error::ApiError;
-use crate::translate::models::ModelTarget;
+use crate::translate::models::{ModelTarget, Purpose};
 
 impl Live {
     /// The model of that name, else the default one.
@@ -25,6 +25,20 @@ impl Live {
         let find = |name: &str| models.find(name).map(owned).or_else(|| listed(name));
         let found = find(name).or_else(|| find(models.default_model()?));
         found.ok_or_else(|| self.unknown(name))
+    }
+
+    /// The same, if it can be asked for this.
+    ///
+    /// # Errors
+    /// As above; 400 for a model that is for something else, 404 where the default one is.
+    pub(super) fn resolve_for(
+        &self,
+        name: &str,
+        purpose: Purpose,
+    ) -> Result<(ModelName, ModelTarget), ApiError> {
+        let (found, target) = self.resolve(name)?;
+        target.must_be_for(purpose, name, &found)?;
+        Ok((found, target))
     }
 
     /// The answer to who names a model that is not known.

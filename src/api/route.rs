@@ -18,6 +18,8 @@ pub(crate) enum Route {
     Responses,
     /// A response of an earlier request, by its id.
     StoredResponse,
+    Embeddings,
+    Rerank,
     Models,
     /// One model, by the name clients use, percent-decoded.
     Model(String),
@@ -63,6 +65,8 @@ impl Route {
                 | Self::CountTokens
                 | Self::Completions
                 | Self::Responses
+                | Self::Embeddings
+                | Self::Rerank
                 | Self::ResetBreakers
         )
     }
@@ -75,6 +79,8 @@ impl Route {
             | Self::Completions
             | Self::Responses
             | Self::StoredResponse
+            | Self::Embeddings
+            | Self::Rerank
             | Self::Models
             | Self::Model(_) => Access::Key,
             Self::Health | Self::Ready | Self::Dashboard(_) | Self::Preflight => Access::Open,
@@ -104,6 +110,9 @@ pub(crate) fn route(head: &Head) -> Result<Route, ApiError> {
         "/messages/count_tokens" => Route::CountTokens,
         "/completions" => Route::Completions,
         "/responses" => Route::Responses,
+        "/embeddings" => Route::Embeddings,
+        // Cohere's second version asks there.
+        "/rerank" | "/v2/rerank" => Route::Rerank,
         "/models" => Route::Models,
         _ if api.starts_with("/responses/") => Route::StoredResponse,
         _ => match (api.strip_prefix("/models/"), path) {
@@ -144,7 +153,9 @@ fn allowed(route: &Route) -> &'static str {
         | Route::Messages
         | Route::CountTokens
         | Route::Completions
-        | Route::Responses => "POST, OPTIONS",
+        | Route::Responses
+        | Route::Embeddings
+        | Route::Rerank => "POST, OPTIONS",
         Route::StoredResponse => "GET, HEAD, POST, DELETE, OPTIONS",
         Route::Models | Route::Model(_) => "GET, HEAD, OPTIONS",
         Route::ResetBreakers => "POST",
@@ -229,6 +240,13 @@ mod tests {
         check("POST", count, Ok(Route::CountTokens));
         check("GET", count, Err(405));
         check("POST", "/v1/messages/batches", Err(404));
+        check("POST", "/v1/embeddings", Ok(Route::Embeddings));
+        check("POST", "/embeddings", Ok(Route::Embeddings));
+        check("GET", "/v1/embeddings", Err(405));
+        check("POST", "/v1/rerank", Ok(Route::Rerank));
+        check("POST", "/v2/rerank", Ok(Route::Rerank));
+        check("POST", "/rerank", Ok(Route::Rerank));
+        check("OPTIONS", "/v2/rerank", Ok(Route::Preflight));
         check("GET", "/v1/models", Ok(Route::Models));
         check("HEAD", "/models", Ok(Route::Models));
         check(

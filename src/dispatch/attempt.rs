@@ -42,6 +42,13 @@ pub(crate) struct Finished {
     pub(crate) upstream: Option<UpstreamError>,
 }
 
+/// How an attempt went well.
+pub(crate) enum Done {
+    Finished(Finished),
+    /// The client has nothing yet: its request takes another call. With the tokens of the calls so far, if OCI said.
+    GoesOn(Box<Exchange>, Option<(u64, u64)>),
+}
+
 /// Nothing has reached the client yet.
 pub(crate) struct Failed {
     pub(crate) exchange: Box<Exchange>,
@@ -99,7 +106,7 @@ pub(crate) fn run(
 }
 
 /// The attempt has failed before anything reached the client.
-fn give_up(exchange: Exchange, lease: Lease<'_>, error: OciError) -> Failed {
+pub(super) fn give_up(exchange: Exchange, lease: Lease<'_>, error: OciError) -> Failed {
     let next = blame(lease, &error);
     Failed {
         exchange: Box::new(exchange),

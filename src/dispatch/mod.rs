@@ -1,8 +1,9 @@
 //! Where edges and cores are joined: a job that is translated comes in with its exchange, and leaves answered. Reads top
 //! to bottom like a recipe: `serve` asks for a slot and repeats what may be repeated, `attempt` makes one upstream call
-//! and brings its answer to the client, `verdict` says what to do about an error, `journey` whether to go on. `health` checks
+//! and brings its answer to the client (`asked` one that is no chat), `verdict` says what to do about an error, `journey` whether to go on. `health` checks
 //! the accounts in the background, `probe` tries them for the operator. Never knows the configuration's file.
 
+pub(crate) mod asked;
 pub(crate) mod attempt;
 mod catalogue;
 pub(crate) mod discovery;
@@ -39,8 +40,8 @@ use crate::http::body::Share;
 use crate::names::{AccountId, ModelName, Region};
 use crate::oci::error::{OciError, Phase};
 use crate::oci::keys::KeyError;
-use crate::oci::wire::{ChatRequest, ServingMode};
-use crate::oci::{Answer, CallLimits, Client, Hook, Skew, Upstream, UpstreamSettings};
+use crate::oci::wire::{Ask, ChatRequest, ServingMode};
+use crate::oci::{Answer, CallLimits, Client, Hook, JsonAnswer, Skew, Upstream, UpstreamSettings};
 use crate::openai::error::ApiError;
 use crate::openai::render::Render;
 use crate::stats::Figures;
@@ -164,13 +165,28 @@ impl Account {
         limits: &CallLimits,
         hook: Hook,
     ) -> Result<Answer, OciError> {
-        match &self.upstream {
-            Ok(upstream) => upstream.open(serving, request, limits, hook),
-            Err(problem) => Err(OciError::Unreachable {
+        self.usable()?.open(serving, request, limits, hook)
+    }
+
+    /// One call that is no chat.
+    fn ask(
+        &self,
+        serving: &ServingMode,
+        ask: &Ask<'_>,
+        limits: &CallLimits,
+        hook: Hook,
+    ) -> Result<JsonAnswer, OciError> {
+        self.usable()?.ask(serving, ask, limits, hook)
+    }
+
+    /// Errors: its key does not load.
+    fn usable(&self) -> Result<&Upstream, OciError> {
+        self.upstream
+            .as_ref()
+            .map_err(|problem| OciError::Unreachable {
                 phase: Phase::Connect,
                 why: problem.to_string(),
-            }),
-        }
+            })
     }
 
     /// Why it cannot serve.

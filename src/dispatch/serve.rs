@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::dispatch::attempt::{self, Failed, Finished};
+use crate::accounts::paths::Paths;
+use crate::dispatch::attempt::{self, Done, Failed, Finished};
 use crate::dispatch::journey::Journey;
+use crate::dispatch::repairs::Mending;
 use crate::dispatch::slots::{Denied, Lease};
 use crate::dispatch::verdict::Next;
 use crate::dispatch::{CLIENT_LEFT, Dispatch, Job, problem};
@@ -13,6 +15,7 @@ use crate::http::reply::Reply;
 use crate::names::{AccountId, ModelName};
 use crate::oci::CallLimits;
 use crate::oci::error::OciError;
+use crate::oci::wire::ServingMode;
 use crate::openai::error::ApiError;
 use crate::stats::errors::{Problem, Whose};
 use crate::translate;
@@ -35,26 +38,87 @@ pub(crate) struct Outcome {
     pub(crate) problem: Option<Problem>,
 }
 
+/// What slots are wanted for: one upstream call, or several one after the other, that are one request.
+pub(crate) trait Work {
+    /// The model's name in the configuration.
+    fn model(&self) -> &ModelName;
+
+    fn serving(&self) -> &ServingMode;
+
+    /// The ways into OCI that it can take.
+    fn paths(&self) -> Paths;
+
+    /// One upstream call. The slot is free when this returns.
+    fn attempt(
+        &mut self,
+        exchange: Exchange,
+        lease: Lease<'_>,
+        limits: &CallLimits,
+    ) -> Result<Done, Failed>;
+
+    /// Leaves out what OCI has just refused, so that the call can be made again. Errors: the same, if nothing can be done.
+    fn mend(&mut self, error: OciError) -> Result<(), OciError>;
+
+    /// What the client is told about a failed call.
+    fn told(&self, error: &OciError) -> ApiError;
+}
+
+/// A chat, with what its model is known to refuse.
+struct Chat<'a> {
+    job: Job,
+    mending: Mending<'a>,
+}
+
+impl Work for Chat<'_> {
+    fn model(&self) -> &ModelName {
+        &self.job.model
+    }
+
+    fn serving(&self) -> &ServingMode {
+        &self.job.serving
+    }
+
+    fn paths(&self) -> Paths {
+        self.job.paths()
+    }
+
+    fn attempt(
+        &mut self,
+        exchange: Exchange,
+        lease: Lease<'_>,
+        limits: &CallLimits,
+    ) -> Result<Done, Failed> {
+        let accepted = || self.mending.accepted();
+        attempt::run(&mut self.job, exchange, lease, limits, accepted).map(Done::Finished)
+    }
+
+    fn mend(&mut self, error: OciError) -> Result<(), OciError> {
+        self.mending.refused(error, &mut self.job)
+    }
+
+    fn told(&self, error: &OciError) -> ApiError {
+        self.job.render.refusal(translate::error(error))
+    }
+}
+
 impl Dispatch {
-    /// Answers `exchange`. Returns when the answer, whichever it is, was written.
+    /// Answers `exchange` with a chat. Returns when the answer, whichever it is, was written.
     #[inline(never)]
     pub(crate) fn serve(&self, mut job: Job, exchange: Exchange) -> Outcome {
+        let model = job.serving.id().to_owned();
+        let mending = self.lasting.repairs.begin(model, &mut job);
+        self.work(&mut Chat { job, mending }, exchange)
+    }
+
+    /// Answers `exchange`: the calls of the work, each with attempts of its own. Returns when the answer was written.
+    #[inline(never)]
+    pub(super) fn work(&self, work: &mut dyn Work, exchange: Exchange) -> Outcome {
         let (slots, figures) = (&self.lasting.slots, &self.lasting.figures);
-        let name = job.model.clone();
-        let model: Arc<str> = job.serving.id().into();
-        let mut mending = self.lasting.repairs.begin(model.to_string(), &mut job);
         let mut outcome = Outcome::unanswered();
         let (arrived, gone) = (exchange.arrived(), exchange.gone());
-        let mut journey = Journey::new(
-            self.settings,
-            model,
-            job.paths(),
-            arrived.elapsed().subsec_nanos(),
-            arrived,
-        );
+        let mut journey = self.journey(work, arrived, arrived);
         let mut exchange = exchange;
         let mut last: Option<OciError> = None;
-        slots.arrived();
         loop {
             let lease = match slots.acquire(journey.ask(), journey.wait_until(), &gone) {
                 Ok(lease) => lease,
@@ -62,7 +126,7 @@ impl Dispatch {
                     if journey.is_drawn() {
                         slots.refund_retry();
                     }
-                    return self.denied(denied, exchange, outcome, last.as_ref(), &name);
+                    return self.denied(denied, exchange, outcome, last.as_ref(), work);
                 }
             };
             let now = Instant::now();
@@ -72,13 +136,17 @@ impl Dispatch {
                 figures.further(further);
             }
             if let Some(error) = last.take() {
-                self.goes_on(&exchange, &name, &outcome, &error);
+                self.goes_on(&exchange, &outcome, &error, work);
             }
             self.begins(&mut outcome, &lease, arrived, now);
             let limits = self.limits(first_event_by, &exchange);
-            let accepted = || mending.accepted();
-            let failed = match attempt::run(&mut job, exchange, lease, &limits, accepted) {
-                Ok(finished) => return self.settle(outcome, finished, arrived),
+            let failed = match work.attempt(exchange, lease, &limits) {
+                Ok(Done::Finished(finished)) => return self.settle(outcome, finished, arrived),
+                Ok(Done::GoesOn(same, tokens)) => {
+                    (exchange, outcome.tokens) = (*same, tokens);
+                    journey = self.journey(work, arrived, Instant::now());
+                    continue;
+                }
                 Err(failed) => failed,
             };
             let Failed { error, next, .. } = failed;
@@ -89,7 +157,7 @@ impl Dispatch {
             figures.upstream_failed(class);
             let now = Instant::now();
             let error = if journey.is_in_time(now) {
-                match mending.refused(error, &mut job) {
+                match work.mend(error) {
                     // Another call at once, with what OCI refused left out.
                     Ok(()) => {
                         last = None;
@@ -102,12 +170,20 @@ impl Dispatch {
                 error
             };
             if !journey.failed(seat, next, now, || slots.draw_retry()) {
-                let told = job.render.refusal(translate::error(&error));
+                let told = work.told(&error);
                 return refuse(exchange, outcome, &told, Some(&error));
             }
             note(&exchange, &outcome, next, &error);
             last = Some(error);
         }
+    }
+
+    /// Of a call that begins `now`, for a request that has `arrived` then.
+    fn journey(&self, work: &dyn Work, arrived: Instant, now: Instant) -> Journey {
+        self.lasting.slots.arrived();
+        let model: Arc<str> = work.serving().id().into();
+        let random = arrived.elapsed().subsec_nanos();
+        Journey::new(self.settings, model, work.paths(), random, now)
     }
 
     /// No account was to be had. After a failed attempt its error says more than that.
@@ -117,7 +193,7 @@ impl Dispatch {
         exchange: Exchange,
         mut outcome: Outcome,
         last: Option<&OciError>,
-        model: &ModelName,
+        work: &dyn Work,
     ) -> Outcome {
         if outcome.attempts == 0 {
             outcome.waited = exchange.arrived().elapsed();
@@ -125,7 +201,7 @@ impl Dispatch {
         let error = match (denied, last) {
             (Denied::Gone, _) => return outcome,
             (Denied::NoAccount(nobody), Some(error)) => {
-                let told = translate::error(error);
+                let told = work.told(error);
                 // The others are throttled too, or worse: the soonest return counts, and not what the last one has said.
                 match nobody.returns_in(Instant::now()) {
                     Some(wait) if told.status == 429 => told.with_retry_after(Some(wait)),
@@ -137,9 +213,9 @@ impl Dispatch {
                 }
             }
             (Denied::NoAccount(nobody), None) if nobody.is_missing => {
-                ApiError::missing_model(model.as_str())
+                ApiError::missing_model(work.model().as_str())
             }
-            (Denied::TooLate, Some(error)) => translate::error(error),
+            (Denied::TooLate, Some(error)) => work.told(error),
             (Denied::TooLate, None) => {
                 self.lasting.queue.expired_late();
                 let retry_after = self.queue().retry_after(self.waiting(), Instant::now());
@@ -154,14 +230,14 @@ impl Dispatch {
     }
 
     /// An attempt that failed is followed by another one, which may make it good.
-    fn goes_on(&self, exchange: &Exchange, model: &ModelName, outcome: &Outcome, error: &OciError) {
+    fn goes_on(&self, exchange: &Exchange, outcome: &Outcome, error: &OciError, work: &dyn Work) {
         let whose = Whose {
             request: exchange.request_id(),
-            model: Some(model),
+            model: Some(work.model()),
             account: outcome.account.as_ref(),
             answered: false,
         };
-        let problem = problem::of_upstream(error, &translate::error(error));
+        let problem = problem::of_upstream(error, &work.told(error));
         self.figures()
             .attempt_failed(whose, &problem, Instant::now());
     }

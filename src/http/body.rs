@@ -137,6 +137,30 @@ impl Body {
     }
 }
 
+impl Share {
+    /// Takes so many bytes in all of the budget from now on, more or less than before.
+    pub(crate) fn resize(&mut self, bytes: usize) -> Result<(), OverBudget> {
+        match bytes.checked_sub(self.bytes) {
+            Some(more) => self.budget.reserve(more)?,
+            None => {
+                let less = self.bytes - bytes;
+                self.budget.used.fetch_sub(less, Ordering::Relaxed);
+            }
+        }
+        self.bytes = bytes;
+        Ok(())
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether so much will never be free, however long one waits.
+    pub(crate) fn exceeds_budget(&self, bytes: usize) -> bool {
+        bytes > self.budget.limit
+    }
+}
+
 impl Drop for Share {
     fn drop(&mut self) {
         self.budget.used.fetch_sub(self.bytes, Ordering::Relaxed);

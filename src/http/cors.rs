@@ -3,12 +3,15 @@
 use crate::http::head::Head;
 
 /// The API with and without its prefix; `/stats`, `/admin` and `/test-oci` are never among them.
-const API_PATHS: [&str; 6] = [
+const API_PATHS: [&str; 9] = [
     "/v1/",
+    "/v2/",
     "/chat/",
     "/completions",
+    "/embeddings",
     "/messages",
     "/models",
+    "/rerank",
     "/responses",
 ];
 

@@ -16,6 +16,9 @@ use crate::http::ticket::{Place, Ticket};
 use crate::names::RequestId;
 use crate::openai::error::ApiError;
 
+/// A longer body is written behind its head: a copy of it would be more than a second write.
+const ONE_PIECE_BYTES: usize = 256 * 1024;
+
 /// A request that waits for its answer.
 pub(crate) struct Exchange {
     ticket: Arc<Ticket>,
@@ -125,12 +128,20 @@ impl Exchange {
         let body = Shape::of(&self.ticket.head).body(reply, &self.ticket.request_id);
         let ending = Ending::Length(body.len());
         let mut bytes = self.head_bytes(reply.status, &reply.headers, ending);
+        let mut rest: &[u8] = &[];
         if self.ticket.head.method != "HEAD" {
-            bytes.extend_from_slice(&body);
+            if body.len() <= ONE_PIECE_BYTES {
+                bytes.extend_from_slice(&body);
+            } else {
+                rest = &body;
+            }
         }
         // A short answer is one piece: it is as good as whole once its bytes are on their way.
         if self.ticket.complete() {
-            let _ = writer.write_all(&bytes).and_then(|()| writer.flush());
+            let written = writer
+                .write_all(&bytes)
+                .and_then(|()| writer.write_all(rest));
+            let _ = written.and_then(|()| writer.flush());
         }
     }
 

@@ -15,7 +15,7 @@ use super::error::{OciError, status_error};
 use super::exchange::{BUFFER_BYTES, date_of};
 use super::stream::ChatStream;
 use super::wire::ChatResult;
-use super::{Answer, CallLimits, WholeAnswer};
+use super::{Answer, CallLimits, JsonAnswer, WholeAnswer};
 
 /// The largest answer that is not a stream.
 pub(crate) const MAX_ANSWER_BYTES: usize = 32 * 1024 * 1024;
@@ -66,36 +66,90 @@ enum Kind {
     Other,
 }
 
+/// An answer of which the beginning has been read.
+struct Begun {
+    incoming: Incoming,
+    content_type: String,
+    opc_request_id: Option<String>,
+    beginning: Vec<u8>,
+    kind: Kind,
+    /// The beginning is all of it.
+    ended: bool,
+}
+
+/// Reads as far as needed to know what comes. Errors: the status, if it is none of success.
+fn begin(response: Response<Body>, call: Call) -> Result<Begun, OciError> {
+    let (head, body) = response.into_parts();
+    let mut incoming = Incoming {
+        reader: body.into_reader(),
+        call,
+    };
+    let status = head.status.as_u16();
+    if status >= 300 {
+        return Err(refusal(status, &head.headers, incoming)?);
+    }
+    refuse_compressed(&head.headers)?;
+    let text = |name: &str| text_of(&head.headers, name).map(str::to_owned);
+    let content_type = text(header::CONTENT_TYPE.as_str()).unwrap_or_default();
+    let mut beginning = Vec::new();
+    let (kind, ended) = sniff(&mut incoming, &content_type, &mut beginning)?;
+    Ok(Begun {
+        incoming,
+        content_type,
+        opc_request_id: text("opc-request-id"),
+        beginning,
+        kind,
+        ended,
+    })
+}
+
+impl Begun {
+    /// It is nothing that OCI answers with.
+    fn unexpected(self) -> OciError {
+        unexpected(
+            self.incoming,
+            &self.content_type,
+            self.beginning,
+            self.ended,
+        )
+    }
+}
+
 /// Consumes the call: it goes into the stream, or ends here.
 pub(super) fn read(
     response: Response<Body>,
     call: Call,
     limits: &CallLimits,
 ) -> Result<Answer, OciError> {
-    let (head, body) = response.into_parts();
-    let mut incoming = Incoming {
-        reader: body.into_reader(),
-        call,
-    };
-    let opc_request_id = text_of(&head.headers, "opc-request-id").map(str::to_owned);
-    let status = head.status.as_u16();
-    if status >= 300 {
-        return Err(refusal(status, &head.headers, incoming)?);
-    }
-    refuse_compressed(&head.headers)?;
-    let content_type = text_of(&head.headers, header::CONTENT_TYPE.as_str()).unwrap_or_default();
-    let mut beginning = Vec::new();
-    let (kind, ended) = sniff(&mut incoming, content_type, &mut beginning)?;
-    match kind {
+    let begun = begin(response, call)?;
+    match begun.kind {
         Kind::Json => Ok(Answer::Whole(WholeAnswer {
-            result: read_whole(incoming, beginning)?,
-            opc_request_id,
+            result: read_whole(begun.incoming, begun.beginning)?,
+            opc_request_id: begun.opc_request_id,
         })),
-        Kind::Events => {
-            let stream = ChatStream::start(incoming, &beginning, opc_request_id, limits.idle)?;
-            Ok(Answer::Stream(stream))
-        }
-        Kind::Other => Err(unexpected(incoming, content_type, beginning, ended)),
+        Kind::Events => ChatStream::start(
+            begun.incoming,
+            &begun.beginning,
+            begun.opc_request_id,
+            limits.idle,
+        )
+        .map(Answer::Stream),
+        Kind::Other => Err(begun.unexpected()),
+    }
+}
+
+/// The same of a call that is no chat: JSON, which is left to who asked. Consumes the call.
+pub(super) fn read_json(response: Response<Body>, call: Call) -> Result<JsonAnswer, OciError> {
+    let begun = begin(response, call)?;
+    match begun.kind {
+        Kind::Json => Ok(JsonAnswer {
+            bytes: read_all(begun.incoming, begun.beginning)?,
+            opc_request_id: begun.opc_request_id,
+        }),
+        Kind::Events => Err(OciError::Broken {
+            why: "OCI streamed an answer that was asked for whole".to_owned(),
+        }),
+        Kind::Other => Err(begun.unexpected()),
     }
 }
 
@@ -196,11 +250,16 @@ fn kind_of(beginning: &[u8], says_events: bool) -> Option<Kind> {
     }
 }
 
-fn read_whole(mut incoming: Incoming, mut bytes: Vec<u8>) -> Result<ChatResult, OciError> {
-    if !incoming.read_up_to(MAX_ANSWER_BYTES, &mut bytes)? {
-        let why = format!("the answer is over {MAX_ANSWER_BYTES} bytes");
-        return Err(OciError::Broken { why });
+fn read_all(mut incoming: Incoming, mut bytes: Vec<u8>) -> Result<Vec<u8>, OciError> {
+    if incoming.read_up_to(MAX_ANSWER_BYTES, &mut bytes)? {
+        return Ok(bytes);
     }
+    let why = format!("the answer is over {MAX_ANSWER_BYTES} bytes");
+    Err(OciError::Broken { why })
+}
+
+fn read_whole(incoming: Incoming, bytes: Vec<u8>) -> Result<ChatResult, OciError> {
+    let bytes = read_all(incoming, bytes)?;
     // serde_json's own message may quote the answer.
     json::read(&bytes).map_err(|error| OciError::Broken {
         why: format!(

@@ -102,6 +102,14 @@ pub(crate) struct WholeAnswer {
     pub(crate) opc_request_id: Option<String>,
 }
 
+/// A whole answer to what is no chat.
+#[derive(Debug)]
+pub(crate) struct JsonAnswer {
+    /// Begins as a JSON object; the rest is not checked.
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) opc_request_id: Option<String>,
+}
+
 impl Upstream {
     /// Reads the key and checks it against the configured fingerprint, or whatever else the identity needs. Makes no connection
     /// itself. `before`: the same account as it is in service, whose token stays if its identity does.
@@ -131,27 +139,54 @@ impl Upstream {
         limits: &CallLimits,
         hook: Hook,
     ) -> Result<Answer, OciError> {
+        let details = |compartment_id: &str| {
+            let details = wire::ChatDetails {
+                compartment_id,
+                serving_mode: serving,
+                chat_request: request,
+            };
+            details.to_json()
+        };
+        self.post(CHAT, details, limits, hook, |response, call| {
+            answer::read(response, call, limits)
+        })
+    }
+
+    /// One call that is no chat, up to its whole answer. Errors: as of `open`.
+    #[inline(never)]
+    pub(crate) fn ask(
+        &self,
+        serving: &wire::ServingMode,
+        ask: &wire::Ask<'_>,
+        limits: &CallLimits,
+        hook: Hook,
+    ) -> Result<JsonAnswer, OciError> {
+        let details = |compartment_id: &str| ask.to_json(compartment_id, serving);
+        self.post(ask.path(), details, limits, hook, answer::read_json)
+    }
+
+    /// Signs and sends what `details` makes for the account's compartment, and hands the answer's head and the call to `read`.
+    fn post<T>(
+        &self,
+        path: &str,
+        details: impl FnOnce(&str) -> serde_json::Result<Vec<u8>>,
+        limits: &CallLimits,
+        hook: Hook,
+        read: impl FnOnce(Response<Body>, Call) -> Result<T, OciError>,
+    ) -> Result<T, OciError> {
         let (login, place) = self.signing()?;
         let base = usable(&place.inference)?;
-        let details = wire::ChatDetails {
-            compartment_id: &place.compartment_id,
-            serving_mode: serving,
-            chat_request: request,
-        };
-        let body = details.to_json().map_err(|error| OciError::Unreachable {
-            phase: Phase::Connect,
-            why: call::one_line(&format!("the request cannot be written as JSON: {error}")),
-        })?;
+        let body = details(&place.compartment_id).map_err(|error| unwritable(&error))?;
         let what = What {
             base,
-            target: &base.target(CHAT),
+            target: &base.target(path),
             body: Some(&body),
             compartment_id: None,
             request_id: &limits.request_id,
         };
         let call = enter(&self.client, limits, hook)?;
         let response = self.send(&login, &what, &call)?;
-        answer::read(response, call, limits)
+        read(response, call)
     }
 
     /// Sends the request, which this login vouches for. What OCI refuses is sent once more if there is a newer token by then.
@@ -320,4 +355,11 @@ fn chat(
     let call = enter(client, limits, hook)?;
     let response = exchange::send(client, sent, &call)?;
     answer::read(response, call, limits)
+}
+
+fn unwritable(error: &serde_json::Error) -> OciError {
+    OciError::Unreachable {
+        phase: Phase::Connect,
+        why: call::one_line(&format!("the request cannot be written as JSON: {error}")),
+    }
 }

@@ -10,14 +10,11 @@ use super::body;
 use super::error::ApiError;
 use super::fields;
 use super::message::{Content, Message};
+use super::models;
 use super::tools::{Function, Tool, ToolChoice};
 
 /// Largest `n`. Source: OpenAI API reference.
 pub(crate) const MAX_CHOICES: u32 = 128;
-
-/// Longest name of a model, in bytes: errors and log lines quote it, and every chunk of a stream repeats it. An OCID has
-/// at most 255.
-const MAX_MODEL_BYTES: usize = 512;
 
 /// Fields that are absent here (`user`, `store` and the like) are ignored: no upstream format can express them, and
 /// the answer means the same without.
@@ -232,18 +229,7 @@ impl ChatRequest {
         let wrong = |param: &str, message: String| {
             Err(ApiError::invalid_request(message, Some(param.to_owned())))
         };
-        if self.model.is_empty() {
-            return wrong(
-                "model",
-                "`model` is missing: name one of the models that GET /v1/models lists".to_owned(),
-            );
-        }
-        if self.model.len() > MAX_MODEL_BYTES {
-            return wrong(
-                "model",
-                format!("`model` must not be longer than {MAX_MODEL_BYTES} bytes"),
-            );
-        }
+        models::check_name(&self.model)?;
         if self.messages.is_empty() {
             return wrong(
                 "messages",

@@ -113,6 +113,18 @@ impl ApiError {
         .with_code("request_too_large")
     }
 
+    /// 413: the answer would not fit into memory.
+    pub(crate) fn answer_too_large() -> Self {
+        Self::new(
+            413,
+            INVALID_REQUEST,
+            "The answer has too many numbers to be held in memory. Send fewer inputs at once, or ask for encoding_format \
+             base64. The operator can raise max_body_memory.",
+        )
+        .with_code("request_too_large")
+        .with_param(Some("input".to_owned()))
+    }
+
     /// 414.
     pub(crate) fn target_too_long(limit: usize) -> Self {
         Self::new(

@@ -1,6 +1,28 @@
-//! The list of models. Source: OpenAI API reference, List models and Retrieve model.
+//! The list of models, and the name that a request has for one. Source: OpenAI API reference, List models and Retrieve model.
 
 use serde::Serialize;
+
+use super::error::ApiError;
+
+/// Longest name of a model, in bytes: errors and log lines quote it, and every chunk of a stream repeats it. An OCID has
+/// at most 255.
+const MAX_MODEL_BYTES: usize = 512;
+
+/// Whether a request names a model. Errors: 400 about `model`.
+pub(super) fn check_name(model: &str) -> Result<(), ApiError> {
+    let wrong = |message: String| Err(ApiError::invalid_request(message, Some("model".to_owned())));
+    if model.is_empty() {
+        return wrong(
+            "`model` is missing: name one of the models that GET /v1/models lists".to_owned(),
+        );
+    }
+    if model.len() > MAX_MODEL_BYTES {
+        return wrong(format!(
+            "`model` must not be longer than {MAX_MODEL_BYTES} bytes"
+        ));
+    }
+    Ok(())
+}
 
 #[derive(Debug, Serialize)]
 pub(crate) struct ModelList<'a> {

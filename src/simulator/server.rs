@@ -53,7 +53,9 @@ impl Endpoint {
     fn service(self) -> Option<Service> {
         match self {
             Self::Identity(service) => Some(service),
-            Self::Chat | Self::Models | Self::GuardrailVersions => None,
+            Self::Chat | Self::Embed | Self::Rerank | Self::Models | Self::GuardrailVersions => {
+                None
+            }
         }
     }
 

@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 use crate::names::ModelName;
 use crate::stats::errors::{Entry, Problem, RecentErrors, Side, UpstreamError, Whose};
 use crate::stats::history::{Happened, History, HistoryView};
-use crate::stats::models::{Ended, ModelView, Models};
+use crate::stats::models::{Ended, ModelView, Models, Operation};
 
 /// An attempt that is not a request's first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,9 +45,10 @@ pub(crate) struct Figures {
     further: [AtomicU64; Further::COUNT],
 }
 
-/// A chat request that a worker has served.
+/// A request that a worker has served.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Served<'a> {
+    pub(crate) operation: Operation,
     pub(crate) whose: Whose<'a>,
     /// From its arrival to the end of its answer.
     pub(crate) duration: Duration,
@@ -75,10 +76,11 @@ impl Figures {
         self.models.set(names);
     }
 
-    /// A chat request has ended.
+    /// A request has ended.
     pub(crate) fn served(&self, served: Served<'_>, now: Instant) {
         let error = served.problem.map(|problem| problem.kind);
         let ended = Ended {
+            operation: served.operation,
             duration: served.duration,
             first_token: served.first_token,
             tokens: served.tokens,
@@ -144,6 +146,11 @@ impl Figures {
         if let Some(count) = self.further.get(further as usize) {
             count.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Each operation of each model that it was asked for, in the configuration's order, the others last.
+    pub(crate) fn operations(&self) -> Vec<ModelView> {
+        self.models.by_operation()
     }
 
     /// In the configuration's order, the others last.

@@ -1,6 +1,8 @@
-//! What each configured model has done, and one row for all requests whose model is none of them: the number of rows never grows
-//! with what clients ask for. Recording takes a read lock and additions, and never allocates. Pure.
+//! What each configured model has done, by operation, and the same for all requests whose model is none of them: the number of rows
+//! never grows with what clients ask for. Recording takes a read lock and additions; only an operation's first request makes its row.
+//! Pure.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use parking_lot::RwLock;
@@ -32,9 +34,32 @@ const TOKEN_BOUNDS: [u64; 14] = [
     67_108_864,
 ];
 
+/// What is asked of a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operation {
+    Chat,
+    Embeddings,
+    Rerank,
+}
+
+impl Operation {
+    const COUNT: usize = 3;
+    const ALL: [Self; Self::COUNT] = [Self::Chat, Self::Embeddings, Self::Rerank];
+
+    /// As OpenTelemetry's conventions have it; they have no word for the last one.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Embeddings => "embeddings",
+            Self::Rerank => "rerank",
+        }
+    }
+}
+
 /// How a request of a model ended.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ended {
+    pub(crate) operation: Operation,
     /// From its arrival to the end of its answer.
     pub(crate) duration: Duration,
     /// From its arrival to the first byte of a stream; `None` for whole answers.
@@ -55,11 +80,17 @@ struct Row {
     output_tokens: Histogram<{ TOKEN_BOUNDS.len() }>,
 }
 
+/// Of one model: a row for each operation that it was asked for.
+#[derive(Debug, Default)]
+struct Rows([OnceLock<Box<Row>>; Operation::COUNT]);
+
 /// A row at about one moment. Durations are microseconds.
 #[derive(Debug, Clone)]
 pub(crate) struct ModelView {
     /// `None`: all others.
     pub(crate) name: Option<ModelName>,
+    /// `None`: all of them.
+    pub(crate) operation: Option<Operation>,
     pub(crate) succeeded: Snapshot,
     /// Only the kinds that there were.
     pub(crate) failed: Vec<(ErrorType, Snapshot)>,
@@ -75,15 +106,15 @@ pub(crate) struct Models(RwLock<Table>);
 #[derive(Debug)]
 struct Table {
     /// In the configuration's order.
-    named: Vec<(ModelName, Row)>,
-    other: Row,
+    named: Vec<(ModelName, Rows)>,
+    other: Rows,
 }
 
 impl Models {
     pub(crate) fn new() -> Self {
         Self(RwLock::new(Table {
             named: Vec::new(),
-            other: Row::new(),
+            other: Rows::default(),
         }))
     }
 
@@ -95,11 +126,11 @@ impl Models {
         let names = names.filter(|name| name.as_str() != OTHER);
         for name in names.take(MAX_MODELS) {
             let stays = before.iter().position(|(known, _)| known == name);
-            let row = stays.map_or_else(Row::new, |at| before.swap_remove(at).1);
-            table.named.push((name.clone(), row));
+            let rows = stays.map_or_else(Rows::default, |at| before.swap_remove(at).1);
+            table.named.push((name.clone(), rows));
         }
-        for (_, row) in before {
-            table.other.absorb(&row);
+        for (_, rows) in before {
+            table.other.absorb(&rows);
         }
     }
 
@@ -108,18 +139,65 @@ impl Models {
         // Tens of rows: a search is as fast as a hash.
         let named = table.named.iter();
         let mut named = named.filter(|(name, _)| Some(name) == model);
-        named
-            .next()
-            .map_or(&table.other, |(_, row)| row)
-            .ended(ended);
+        let rows = named.next().map_or(&table.other, |(_, rows)| rows);
+        if let Some(row) = rows.of(ended.operation) {
+            row.ended(ended);
+        }
     }
 
-    /// In the configuration's order, the others last.
+    /// Each model's operations, in the configuration's order, the others last. A model that was not asked for anything has one row.
+    pub(crate) fn by_operation(&self) -> Vec<ModelView> {
+        self.views(Rows::by_operation)
+    }
+
+    /// One row a model, in the configuration's order, the others last.
     pub(crate) fn view(&self) -> Vec<ModelView> {
+        self.views(|rows, name| vec![rows.sum().view(name, None)])
+    }
+
+    fn views(&self, view: impl Fn(&Rows, Option<&ModelName>) -> Vec<ModelView>) -> Vec<ModelView> {
         let table = self.0.read();
         let named = table.named.iter();
-        let named = named.map(|(name, row)| row.view(Some(name.clone())));
-        named.chain([table.other.view(None)]).collect()
+        let named = named.flat_map(|(name, rows)| view(rows, Some(name)));
+        named.chain(view(&table.other, None)).collect()
+    }
+}
+
+impl Rows {
+    /// Makes the row if there is none.
+    fn of(&self, operation: Operation) -> Option<&Row> {
+        let row = self.0.get(operation as usize)?;
+        Some(row.get_or_init(|| Box::new(Row::new())))
+    }
+
+    fn made(&self) -> impl Iterator<Item = (Operation, &Row)> {
+        let rows = Operation::ALL.into_iter().zip(&self.0);
+        rows.filter_map(|(operation, row)| Some((operation, row.get()?.as_ref())))
+    }
+
+    fn absorb(&self, other: &Self) {
+        for (operation, more) in other.made() {
+            if let Some(row) = self.of(operation) {
+                row.absorb(more);
+            }
+        }
+    }
+
+    fn sum(&self) -> Row {
+        let sum = Row::new();
+        self.made().for_each(|(_, row)| sum.absorb(row));
+        sum
+    }
+
+    fn by_operation(&self, name: Option<&ModelName>) -> Vec<ModelView> {
+        let rows = self.made();
+        let views: Vec<_> = rows
+            .map(|(operation, row)| row.view(name, Some(operation)))
+            .collect();
+        if views.is_empty() {
+            return vec![Row::new().view(name, Some(Operation::Chat))];
+        }
+        views
     }
 }
 
@@ -170,11 +248,12 @@ impl Row {
         self.output_tokens.absorb(&other.output_tokens);
     }
 
-    fn view(&self, name: Option<ModelName>) -> ModelView {
+    fn view(&self, name: Option<&ModelName>, operation: Option<Operation>) -> ModelView {
         let failed = ErrorType::ALL.into_iter().zip(&self.failed);
         let failed = failed.map(|(kind, durations)| (kind, durations.snapshot()));
         ModelView {
-            name,
+            name: name.cloned(),
+            operation,
             succeeded: self.succeeded.snapshot(),
             failed: failed
                 .filter(|(_, durations)| durations.count() > 0)
@@ -215,6 +294,7 @@ mod tests {
 
     fn ended(error: Option<ErrorType>) -> Ended {
         Ended {
+            operation: Operation::Chat,
             duration: Duration::from_millis(1_100),
             first_token: Some(Duration::from_millis(100)),
             tokens: Some((20, 11)),
@@ -284,6 +364,45 @@ mod tests {
         }
         let row = &models.view()[0];
         assert_eq!((row.first_token.count(), row.per_token.count()), (3, 0));
+    }
+
+    #[test]
+    fn operations_have_rows_of_their_own_and_one_sum() {
+        let models = Models::new();
+        models.set(names(&["a", "b"]).iter());
+        let name = ModelName::new("a");
+        for operation in [Operation::Embeddings, Operation::Rerank, Operation::Rerank] {
+            let one = Ended {
+                operation,
+                ..ended(None)
+            };
+            models.ended(Some(&name), &one);
+        }
+        let told: Vec<_> = models
+            .by_operation()
+            .iter()
+            .map(|row| {
+                (
+                    row.name().to_owned(),
+                    row.operation.map(Operation::as_str),
+                    row.requests(),
+                )
+            })
+            .collect();
+        let row = |name: &str, operation, requests| (name.to_owned(), Some(operation), requests);
+        assert_eq!(
+            told,
+            [
+                row("a", "embeddings", 1),
+                row("a", "rerank", 2),
+                row("b", "chat", 0),
+                row("other", "chat", 0)
+            ]
+        );
+        check(&models, &[("a", 3), ("b", 0), ("other", 0)]);
+        models.set(names(&["b"]).iter());
+        check(&models, &[("b", 0), ("other", 3)]);
+        assert_eq!(models.by_operation()[2].operation, Some(Operation::Rerank));
     }
 
     #[test]

@@ -20,6 +20,7 @@ fn served(figures: &Figures, model: Option<&str>, problem: Option<&Problem>, now
     let request = RequestId::from_random([7; 16]);
     let model = model.map(ModelName::new);
     let served = Served {
+        operation: Operation::Chat,
         whose: Whose {
             request: &request,
             model: model.as_ref(),

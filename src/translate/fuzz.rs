@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a broken promise ends the test")]
 
 mod answers;
+mod asked;
 
 use std::time::{Duration, SystemTime};
 

@@ -8,12 +8,14 @@ use crate::oci::wire::{self, ApiFormat};
 use crate::openai::chat::{ChatCompletion, ChatRequest};
 use crate::openai::error::ApiError;
 
+pub(crate) mod asked;
 #[cfg(test)]
 mod bombs;
 mod chunks;
 mod cohere;
 mod coherev2;
 mod dialect;
+mod embeddings;
 mod error;
 mod event;
 pub(crate) mod fields;
@@ -41,13 +43,16 @@ mod property;
 mod quirks;
 mod repair;
 mod reply;
+mod rerank;
 mod schema;
 mod stream;
 mod tools;
 
 pub(crate) use chunks::completion_as_chunks;
 pub(crate) use dialect::Dialect;
+pub(crate) use embeddings::embeddings;
 pub(crate) use error::error;
+pub(crate) use rerank::rerank;
 pub(crate) use stream::{Progress, StreamTranslator};
 
 use models::ModelTarget;

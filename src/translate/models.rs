@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::listed::{Capabilities, Listed};
 use crate::names::ModelName;
 use crate::oci::wire::{ApiFormat, ServingMode};
+use crate::openai::error::ApiError;
 
 /// The vendor of a model whose id does not say.
 pub(crate) const UNKNOWN_VENDOR: &str = "oci";
@@ -25,6 +26,36 @@ pub(crate) struct ModelMap {
 pub(crate) struct ModelTarget {
     id: String,
     format: ApiFormat,
+}
+
+/// What can be asked of a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Chat,
+    Embeddings,
+    Rerank,
+}
+
+/// What a model's id begins with where that tells what it is for. An OCID does not, and neither does a vendor that has more than
+/// one kind.
+const PURPOSES: [(&str, Purpose); 6] = [
+    ("cohere.embed", Purpose::Embeddings),
+    ("cohere.rerank", Purpose::Rerank),
+    ("cohere.command", Purpose::Chat),
+    ("meta.llama", Purpose::Chat),
+    ("openai.gpt", Purpose::Chat),
+    ("xai.grok", Purpose::Chat),
+];
+
+impl Purpose {
+    /// What the model does, and where that is asked for.
+    fn told(self) -> &'static str {
+        match self {
+            Self::Chat => "chats: ask it at /v1/chat/completions",
+            Self::Embeddings => "makes embeddings: ask it at /v1/embeddings",
+            Self::Rerank => "ranks documents: ask it at /v1/rerank",
+        }
+    }
 }
 
 impl ModelMap {
@@ -129,6 +160,31 @@ impl ModelTarget {
         }
     }
 
+    /// Whether it can be asked for this, as far as its id tells; it is the model that was `found` for the name that was `asked` for.
+    /// Errors: 400 for a model of that name that is for something else; 404 where the default one is.
+    pub(crate) fn must_be_for(
+        &self,
+        purpose: Purpose,
+        asked: &str,
+        found: &ModelName,
+    ) -> Result<(), ApiError> {
+        match self.purpose() {
+            Some(other) if other != purpose && found.as_str() == asked => {
+                let message = format!("The model '{asked}' {}.", other.told());
+                Err(ApiError::invalid_request(message, Some("model".to_owned())))
+            }
+            Some(other) if other != purpose => Err(ApiError::unknown_model(asked)),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// What it is for, where its id tells.
+    pub(crate) fn purpose(&self) -> Option<Purpose> {
+        let id = self.id.to_ascii_lowercase();
+        let row = PURPOSES.iter().find(|(prefix, _)| id.starts_with(prefix));
+        row.map(|(_, purpose)| *purpose)
+    }
+
     pub(crate) fn format(&self) -> ApiFormat {
         self.format
     }
@@ -168,6 +224,38 @@ mod tests {
             Some("grok=xai.grok-4.3")
         );
         assert_eq!(resolved(&map(Some("gone")), "nope"), None);
+    }
+
+    #[test]
+    fn a_model_is_asked_for_what_it_is_for_if_its_id_tells() {
+        use Purpose::{Chat, Embeddings, Rerank};
+        let entry = |name: &str, id: &str| (ModelName::new(name), ModelTarget::new(id, None));
+        let entries = vec![
+            entry("grok", "xai.grok-4.3"),
+            entry("embed", "Cohere.embed-v4.0"),
+            entry("rerank", "cohere.rerank-v3.5"),
+            entry("own", "ocid1.generativeaiendpoint.oc1.us-chicago-1.x"),
+            entry("gemini", "google.gemini-2.5-pro"),
+        ];
+        let map = ModelMap::new(entries, Some(ModelName::new("grok")));
+        let status = |name: &str, purpose| {
+            let Some((found, target)) = map.resolve(name) else {
+                return 0;
+            };
+            let checked = target.must_be_for(purpose, name, found);
+            checked.map_or_else(|error| error.status, |()| 200)
+        };
+        for (name, statuses) in [
+            ("grok", [200, 400, 400]),
+            ("embed", [400, 200, 400]),
+            ("rerank", [400, 400, 200]),
+            ("own", [200, 200, 200]),
+            ("gemini", [200, 200, 200]),
+            ("unknown", [200, 404, 404]),
+        ] {
+            let all = [Chat, Embeddings, Rerank].map(|purpose| status(name, purpose));
+            assert_eq!(all, statuses, "{name}");
+        }
     }
 
     #[test]

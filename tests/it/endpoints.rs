@@ -156,7 +156,7 @@ fn unknown_paths_are_404_and_wrong_methods_405_with_those_that_are_allowed() {
         "/v2/models",
         "/v1/health",
         "/v1/chat",
-        "/v1/embeddings",
+        "/v1/embedding",
         "/stats",
         "/models2",
     ] {
@@ -164,6 +164,8 @@ fn unknown_paths_are_404_and_wrong_methods_405_with_those_that_are_allowed() {
     }
     for (method, path, allowed) in [
         ("GET", "/v1/chat/completions", "POST, OPTIONS"),
+        ("GET", "/v1/embeddings", "POST, OPTIONS"),
+        ("GET", "/v2/rerank", "POST, OPTIONS"),
         ("HEAD", "/chat/completions", "POST, OPTIONS"),
         ("POST", "/v1/models", "GET, HEAD, OPTIONS"),
         ("DELETE", "/v1/models/grok", "GET, HEAD, OPTIONS"),

@@ -1,6 +1,7 @@
 //! Several accounts: who is asked in which order, what happens when some fail, and what the operator sees of it.
 
 mod breaker;
+mod embeddings;
 mod failover;
 mod health;
 pub(crate) mod identities;
@@ -10,6 +11,7 @@ mod metrics;
 mod outage;
 mod queue;
 mod reload;
+mod rerank;
 mod site;
 mod soak;
 mod start;

@@ -20,8 +20,8 @@ use serde_json::Value;
 
 use crate::harness::{Client, KEY, Response};
 use crate::matrix::faults::{FIRST_TEXT, LAST_TEXT};
-use crate::matrix::rows::{Asked, BODIES, EVENTS, End, HEADS, Row};
-use crate::matrix::site::{Fleet, Site, Standing, said};
+use crate::matrix::rows::{Asked, BODIES, EMBEDDINGS, EVENTS, End, HEADS, RERANKINGS, Row};
+use crate::matrix::site::{Api, Fleet, Site, Standing, said};
 
 /// Programs at once: most of the time is pauses between attempts.
 const SHARDS: usize = 12;
@@ -38,13 +38,14 @@ const COOLDOWN: Duration = Duration::from_secs(1);
 struct Case {
     row: &'static Row,
     fleet: Fleet,
+    api: Api,
     stream: bool,
     begun: bool,
     end: End,
 }
 
 impl Case {
-    fn of(row: &'static Row, fleet: Fleet) -> Vec<Self> {
+    fn of(row: &'static Row, fleet: Fleet, api: Api) -> Vec<Self> {
         let end = match fleet {
             Fleet::One => row.alone,
             Fleet::Three => row.fleet,
@@ -52,10 +53,14 @@ impl Case {
         let case = |stream, begun, end| Self {
             row,
             fleet,
+            api,
             stream,
             begun,
             end,
         };
+        if api != Api::Chat {
+            return vec![case(false, false, end)];
+        }
         let mut cases = match row.asked {
             Asked::Whole => vec![case(false, false, end)],
             Asked::Stream => vec![case(true, false, end)],
@@ -72,14 +77,17 @@ impl Case {
             (true, false) => "stream",
             (true, true) => "stream, begun",
         };
-        format!("{} ({stream}, {:?})", self.row.name, self.fleet)
+        format!(
+            "{} ({:?}, {stream}, {:?})",
+            self.row.name, self.api, self.fleet
+        )
     }
 }
 
-fn check_all(rows: &'static [Row]) {
+fn check_all(rows: &'static [Row], api: Api) {
     let cases = || {
         let fleets = [Fleet::One, Fleet::Three];
-        let rows = move |fleet| rows.iter().flat_map(move |row| Case::of(row, fleet));
+        let rows = move |fleet| rows.iter().flat_map(move |row| Case::of(row, fleet, api));
         fleets.into_iter().flat_map(rows)
     };
     let (waiting, others): (Vec<_>, Vec<_>) = cases().partition(|case| case.row.fault.waits());
@@ -101,7 +109,7 @@ fn check_all(rows: &'static [Row]) {
 fn check_shard(limits: &str, cases: &[Case]) {
     let Some(first) = cases.first() else { return };
     let site = Site::start(first.fleet, limits);
-    let (good, _) = site.chat("grok", false);
+    let (good, _) = site.ask(first.api, false);
     let good = said(&good);
     assert!(good.len() > 10, "{good}");
     // All lines that are not so are told, not only the first.
@@ -125,7 +133,7 @@ fn check(site: &Site, case: Case, good: &str) {
         site.chat_until("grok", FIRST_TEXT, &gate)
     } else {
         site.arm(Some(case.row.fault.script(None)));
-        site.chat("grok", case.stream)
+        site.ask(case.api, case.stream)
     };
     let shown = format!("{name}: {} {}", answer.status, short(&answer));
     assert_eq!(answer.status, end.status, "{shown}");
@@ -150,7 +158,7 @@ fn check(site: &Site, case: Case, good: &str) {
     // And nothing of it is left for the next one, on a pooled connection neither.
     site.forgive();
     site.arm(None);
-    let (next, _) = site.chat("grok", case.stream);
+    let (next, _) = site.ask(case.api, case.stream);
     assert_eq!(
         (next.status, said(&next).as_str()),
         (200, good),
@@ -217,7 +225,11 @@ fn error_code(answer: &Response) -> Option<String> {
 
 fn is_done(answer: &Response, stream: bool) -> bool {
     if !stream || answer.status != 200 {
-        return answer.status == 200 && answer.json()["choices"][0]["finish_reason"] == "stop";
+        let is_whole = |body: &Value| {
+            let has = |name: &str| body[name].as_array().is_some_and(|list| list.len() == 2);
+            body["choices"][0]["finish_reason"] == "stop" || has("data") || has("results")
+        };
+        return answer.status == 200 && is_whole(&answer.json());
     }
     let dones = answer.text().matches("[DONE]").count();
     assert!(dones <= 1, "{}", answer.text());
@@ -245,17 +257,29 @@ fn short(answer: &Response) -> String {
 
 #[test]
 fn what_goes_wrong_before_the_body_ends_as_the_table_says() {
-    check_all(HEADS);
+    check_all(HEADS, Api::Chat);
 }
 
 #[test]
 fn what_goes_wrong_within_a_whole_answer_ends_as_the_table_says() {
-    check_all(BODIES);
+    check_all(BODIES, Api::Chat);
 }
 
 #[test]
 fn what_goes_wrong_within_a_stream_ends_as_the_table_says() {
-    check_all(EVENTS);
+    check_all(EVENTS, Api::Chat);
+}
+
+#[test]
+fn what_goes_wrong_with_embeddings_ends_as_the_table_says() {
+    check_all(HEADS, Api::Embeddings);
+    check_all(EMBEDDINGS, Api::Embeddings);
+}
+
+#[test]
+fn what_goes_wrong_with_a_reranking_ends_as_the_table_says() {
+    check_all(HEADS, Api::Rerank);
+    check_all(RERANKINGS, Api::Rerank);
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! What goes over the wire to OCI's inference service: types and their JSON, nothing else. Knows nothing of signatures,
-//! sockets or OpenAI. Source: OCI API 20231130, ChatDetails and ChatResult.
+//! sockets or OpenAI. Source: OCI API 20231130, ChatDetails and ChatResult; [`Ask`] for what is no chat.
 
 use std::str::FromStr;
 
@@ -9,9 +9,11 @@ use serde_json::value::RawValue;
 
 pub(crate) mod cohere;
 pub(crate) mod coherev2;
+pub(crate) mod embed;
 pub(crate) mod generic;
 mod lenient;
 pub(crate) mod models;
+pub(crate) mod rerank;
 
 pub(crate) use lenient::TextOr;
 
@@ -106,6 +108,53 @@ pub(crate) struct ChatDetails<'a> {
     pub(crate) compartment_id: &'a str,
     pub(crate) serving_mode: &'a ServingMode,
     pub(crate) chat_request: &'a ChatRequest,
+}
+
+/// What is asked that is no chat: one call, one whole answer.
+#[derive(Debug)]
+pub(crate) enum Ask<'a> {
+    Embed(embed::Request<'a>),
+    Rerank(&'a rerank::Request),
+}
+
+/// The body of a call that is no chat.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AskDetails<'a, T> {
+    compartment_id: &'a str,
+    serving_mode: &'a ServingMode,
+    #[serde(flatten)]
+    request: &'a T,
+}
+
+impl Ask<'_> {
+    /// Where it is asked, below the service. Source: reference §1.2.
+    pub(crate) fn path(&self) -> &'static str {
+        match self {
+            Self::Embed(_) => "/20231130/actions/embedText",
+            Self::Rerank(_) => "/20231130/actions/rerankText",
+        }
+    }
+
+    /// The call's body. Errors: none is expected.
+    pub(crate) fn to_json(
+        &self,
+        compartment_id: &str,
+        serving_mode: &ServingMode,
+    ) -> serde_json::Result<Vec<u8>> {
+        match self {
+            Self::Embed(request) => serde_json::to_vec(&AskDetails {
+                compartment_id,
+                serving_mode,
+                request,
+            }),
+            Self::Rerank(request) => serde_json::to_vec(&AskDetails {
+                compartment_id,
+                serving_mode,
+                request: *request,
+            }),
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]

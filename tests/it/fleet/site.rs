@@ -17,12 +17,32 @@ pub(super) const FILE: &str = "multi_config.conf";
 /// Nothing listens there.
 pub(super) const NOWHERE: &str = "http://127.0.0.1:9";
 
+/// Those that do not chat. In the configuration behind [`MODELS`], of whoever asks for them.
+pub(super) const MORE_MODELS: [(&str, &str); 4] = [
+    ("embed", "cohere.embed-v4.0"),
+    ("embed-v3", "cohere.embed-multilingual-v3.0"),
+    ("rerank", "cohere.rerank-v3.5"),
+    (
+        "dedicated",
+        "ocid1.generativeaiendpoint.oc1.us-phoenix-1.amaaaaaatest",
+    ),
+];
+
 /// A simulator for accounts of these ids, without any pause in its streams.
 pub(super) fn simulator_of(ids: &[&str]) -> Simulator {
+    simulator_with(ids, &MODELS)
+}
+
+/// The same, with [`MORE_MODELS`] too.
+pub(super) fn simulator_of_more(ids: &[&str]) -> Simulator {
+    simulator_with(ids, &[&MODELS[..], &MORE_MODELS].concat())
+}
+
+fn simulator_with(ids: &[&str], models: &[(&str, &str)]) -> Simulator {
     let account = |id: &&str| Account::from_pem(id, PEM).unwrap();
     let options = Options {
         accounts: ids.iter().map(account).collect(),
-        models: MODELS.iter().map(|(_, id)| (*id).to_owned()).collect(),
+        models: models.iter().map(|(_, id)| (*id).to_owned()).collect(),
         pace: Duration::ZERO,
         ..Options::default()
     };
@@ -63,6 +83,13 @@ impl Config {
     pub(super) fn global(mut self, lines: &str) -> Self {
         self.global += &format!("{lines}\n");
         self
+    }
+
+    /// With [`MORE_MODELS`].
+    pub(super) fn more_models(self) -> Self {
+        let all = MODELS.iter().chain(&MORE_MODELS);
+        let lines: Vec<_> = all.map(|(name, id)| format!("{name} = {id}")).collect();
+        self.models(&lines.join("\n"))
     }
 
     /// Lines of `[CIRCUIT_BREAKER]`.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::harness::{Client, KEY, Response};
 use crate::matrix::faults::{FIRST_TEXT, LAST_TEXT};
 use crate::matrix::rows::{BODIES, EVENTS, HEADS};
-use crate::matrix::site::{Fleet, Site, until};
+use crate::matrix::site::{self, Fleet, Site, until};
 use crate::matrix::{Case, PATIENT, short};
 
 #[derive(Debug, Clone, Copy)]
@@ -174,7 +174,9 @@ fn check_all(api: Api) {
                 let site = Site::start(fleet, PATIENT);
                 let good = api.ended(&api.ask(&site, false).response("POST")).text;
                 assert!(good.len() > 10, "{good}");
-                let cases = rows.iter().flat_map(|row| Case::of(row, fleet));
+                let cases = rows
+                    .iter()
+                    .flat_map(|row| Case::of(row, fleet, site::Api::Chat));
                 // How long OCI is waited for does not depend on who asks.
                 let cases = cases.filter(|case| !case.row.fault.waits());
                 let fails = |case: &Case| {

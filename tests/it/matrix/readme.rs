@@ -1,6 +1,6 @@
 //! The matrix as the README shows it: faults that end alike in one line.
 
-use crate::matrix::rows::{Asked, BODIES, EVENTS, End, HEADS, Row};
+use crate::matrix::rows::{Asked, BODIES, EMBEDDINGS, EVENTS, End, HEADS, RERANKINGS, Row};
 
 /// How a fault ends: with one account, with several, and behind a stream's first event.
 type Ends = [Option<End>; 3];
@@ -33,7 +33,8 @@ fn cell(end: &End) -> String {
 
 fn table() -> String {
     let mut groups: Vec<(Ends, Vec<&str>)> = Vec::new();
-    for row in [HEADS, BODIES, EVENTS].into_iter().flatten() {
+    let tables = [HEADS, BODIES, EMBEDDINGS, RERANKINGS, EVENTS];
+    for row in tables.into_iter().flatten() {
         match groups.iter_mut().find(|(known, _)| *known == ends(row)) {
             Some((_, names)) if names.contains(&row.name) => {}
             Some((_, names)) => names.push(row.name),

@@ -129,7 +129,7 @@ macro_rules! rows {
 }
 
 rows! {
-    /// Before the answer's body: who asks for a stream and who does not get the same.
+    /// Before the answer's body: who asks for a stream and who does not get the same, and so do embeddings and rerankings.
     HEADS:
     [Both] "closed before the head", Raw(b"", Cut) => again("upstream_unreachable"), SAVED;
     [Both] "half a head", Raw(b"HTTP/1.1 200 OK\r\nConte", Cut) => again(FAILED), SAVED;
@@ -199,6 +199,38 @@ rows! {
     [Whole] "a second answer behind it", Made(faults::twice) => FINE, FINE;
     [Whole] "a chunk size that is none", Raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{\r\n", Cut) => again(FAILED), SAVED;
     [Whole] "a chunk size without end", Raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", Flood(b"0")) => again(FAILED), SAVED;
+    [Whole] "a stream instead", Events(&[LAST], Clean) => again(FAILED), SAVED;
+}
+
+rows! {
+    /// Within the answer to a call for two embeddings.
+    EMBEDDINGS:
+    [Whole] "fewer embeddings than inputs", Status(200, &[], r#"{"embeddings":[[0.5]]}"#) => again(FAILED), SAVED;
+    [Whole] "more embeddings than inputs", Status(200, &[], r#"{"embeddings":[[1],[2],[3]]}"#) => again(FAILED), SAVED;
+    [Whole] "an embedding without numbers", Status(200, &[], r#"{"embeddings":[[1],[]]}"#) => again(FAILED), SAVED;
+    [Whole] "an embedding that is no list of numbers", Status(200, &[], r#"{"embeddings":[[1],["a"]]}"#) => again(FAILED), SAVED;
+    [Whole] "no embeddings of floats", Status(200, &[], r#"{"embeddings":[],"embeddingsByType":{"int8":[[1],[2]]}}"#) => again(FAILED), SAVED;
+    [Whole] "garbage that begins as JSON", Status(200, &[], "{garbage") => again(FAILED), SAVED;
+    [Whole] "half of the JSON", Status(200, &[], r#"{"embeddings":[[0.1,0.2"#) => again(FAILED), SAVED;
+    [Whole] "a list", Status(200, &[], "[[0.1],[0.2]]") => again(FAILED), SAVED;
+    [Whole] "bytes that are not UTF-8", Raw(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{\"modelId\":\"\xFF\"}", Cut) => again(FAILED), SAVED;
+    [Whole] "JSON nested without end", Raw(b"HTTP/1.1 200 OK\r\n\r\n{\"embeddings\":", Flood(b"[")) => again(FAILED), SAVED;
+    [Whole] "a body without end", Raw(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{", Flood(b" ")) => again(FAILED), SAVED;
+    [Whole] "silence within the body", Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", Hang) => LATE, SAVED;
+    [Whole] "a stream instead", Events(&[LAST], Clean) => again(FAILED), SAVED;
+}
+
+rows! {
+    /// Within the answer to a call that ranks two documents.
+    RERANKINGS:
+    [Whole] "fewer ranks than documents", Status(200, &[], r#"{"documentRanks":[{"index":0,"relevanceScore":1}]}"#) => again(FAILED), SAVED;
+    [Whole] "a rank of no document", Status(200, &[], r#"{"documentRanks":[{"index":0,"relevanceScore":1},{"index":2,"relevanceScore":0}]}"#) => again(FAILED), SAVED;
+    [Whole] "a document with two ranks", Status(200, &[], r#"{"documentRanks":[{"index":0,"relevanceScore":1},{"index":0,"relevanceScore":0}]}"#) => again(FAILED), SAVED;
+    [Whole] "a rank without a score", Status(200, &[], r#"{"documentRanks":[{"index":0,"relevanceScore":null},{"index":1}]}"#) => again(FAILED), SAVED;
+    [Whole] "JSON of another shape", Status(200, &[], r#"{"hello":"world"}"#) => again(FAILED), SAVED;
+    [Whole] "half of the JSON", Status(200, &[], r#"{"documentRanks":[{"index":0"#) => again(FAILED), SAVED;
+    [Whole] "a body without end", Raw(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{", Flood(b" ")) => again(FAILED), SAVED;
+    [Whole] "silence within the body", Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", Hang) => LATE, SAVED;
     [Whole] "a stream instead", Events(&[LAST], Clean) => again(FAILED), SAVED;
 }
 

@@ -11,11 +11,13 @@ use crate::harness::{Client, DEADLINE, KEY, Proxy, Response, eventually, furnish
 use crate::matrix::faults::closing;
 
 const PEM: &str = include_str!("../../fixtures/signing/TEST-KEY-throwaway-pkcs1.pem");
-/// Clients' names of the models, and their ids at OCI: one of each format.
-const MODELS: [(&str, &str); 3] = [
+/// Clients' names of the models, and their ids at OCI: one of each format, and of those that do not chat.
+const MODELS: [(&str, &str); 5] = [
     ("grok", "xai.grok-4.3"),
     ("command", "cohere.command-a-03-2025"),
     ("reasoning", "cohere.command-a-reasoning-08-2025"),
+    ("embed", "cohere.embed-v4.0"),
+    ("rerank", "cohere.rerank-v3.5"),
 ];
 pub(crate) const IDS: [&str; 3] = ["a1", "a2", "a3"];
 
@@ -36,6 +38,14 @@ impl Fleet {
             Self::Three => &IDS,
         }
     }
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Api {
+    Chat,
+    Embeddings,
+    Rerank,
 }
 
 /// What the faulty account does, and who was asked since it does.
@@ -178,6 +188,27 @@ impl Site {
         accounts.iter().map(standing).collect()
     }
 
+    /// The same of any kind; chats are Grok's.
+    pub(crate) fn ask(&self, api: Api, stream: bool) -> (Response, Client) {
+        let (path, body) = match api {
+            Api::Chat => return self.chat("grok", stream),
+            Api::Embeddings => (
+                "/v1/embeddings",
+                json!({"model": "embed", "input": ["Hello", "World"], "dimensions": 256}),
+            ),
+            Api::Rerank => (
+                "/v1/rerank",
+                json!({"model": "rerank", "query": "Hello", "documents": ["Hello", "World"]}),
+            ),
+        };
+        let mut client = self.proxy.connect();
+        let bearer = format!("Bearer {KEY}");
+        let headers = [("Authorization", bearer.as_str())];
+        client.send_request("POST", path, &headers, &body.to_string());
+        let answer = client.response("POST");
+        (answer, client)
+    }
+
     /// Sends a chat on a connection of its own and reads all of the answer.
     pub(crate) fn chat(&self, model: &str, stream: bool) -> (Response, Client) {
         let mut client = self.proxy.connect();
@@ -243,7 +274,7 @@ fn chooser(armed: &Arc<Mutex<Armed>>) -> ociai_proxy::simulator::Chooser {
     let armed = Arc::clone(armed);
     Arc::new(move |request: &Recorded| {
         let account = request.account.clone()?;
-        if !request.target.ends_with("/actions/chat") {
+        if !request.target.contains("/actions/") {
             return None;
         }
         let mut armed = lock(&armed);
@@ -262,7 +293,14 @@ fn lock(armed: &Mutex<Armed>) -> std::sync::MutexGuard<'_, Armed> {
 pub(crate) fn said(answer: &Response) -> String {
     let text = |choice: &Value| choice["content"].as_str().unwrap_or_default().to_owned();
     if answer.header("content-type") == Some("application/json") {
-        return text(&answer.json()["choices"][0]["message"]);
+        let body = answer.json();
+        // Of what is no chat, the result itself.
+        for name in ["data", "results"] {
+            if let Some(result) = body.get(name) {
+                return result.to_string();
+            }
+        }
+        return text(&body["choices"][0]["message"]);
     }
     let events = answer.events();
     let chunks = events
