@@ -16,7 +16,9 @@ from checks import case, run_all
 
 PRIMITIVES = {"str": (str,), "bool": (bool,), "int": (int,), "float": (int, float), "object": (object,)}
 # The tests that compare with the golden files leave it out.
-LEFT_OUT = {("ChatDetails", "compartmentId")}
+LEFT_OUT = {(kind, "compartmentId") for kind in ("ChatDetails", "EmbedTextDetails", "RerankTextDetails")}
+# What the golden directories hold; the others hold chats.
+KINDS = {"embeddings": "EmbedTextDetails", "rerank": "RerankTextDetails"}
 
 golden = sys.argv[1]
 REQUESTS = sorted(glob.glob(os.path.join(golden, "*", "*", "request.oci.json")))
@@ -78,14 +80,15 @@ def problems_of_model(value, model, where):
             yield f"{where}.{key}: missing"
 
 
-def found(request):
-    return list(problems(request, "ChatDetails", "$"))
+def found(request, kind="ChatDetails"):
+    return list(problems(request, kind, "$"))
 
 
 @case(*(os.path.relpath(os.path.dirname(path), golden) for path in REQUESTS))
 def a_request_is_one_of_the_sdk(name):
     with open(os.path.join(golden, name, "request.oci.json"), encoding="utf-8") as file:
-        assert not (wrong := found(json.load(file))), "\n".join(wrong)
+        kind = KINDS.get(name.split(os.sep)[0], "ChatDetails")
+        assert not (wrong := found(json.load(file), kind)), "\n".join(wrong)
 
 
 @case()

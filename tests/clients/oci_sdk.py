@@ -21,6 +21,7 @@ account = demo_account(demo_config)
 ENDPOINT = account["endpoint"]
 TENANCY = account["tenancy"]
 MODELS = demo_models(demo_config)
+EMBED, RERANK = demo_models(demo_config, chat=False)
 GENERIC = [model for model in MODELS if not model.startswith("cohere.")]
 GROK = next(model for model in GENERIC if model.startswith("xai."))
 # OpenAI's own models, which name the limit of an answer otherwise, and of which some call tools only without thinking.
@@ -318,10 +319,34 @@ def a_bad_request_is_refused():
             raise AssertionError(answer.data)
 
 
+def mode(model):
+    return m.OnDemandServingMode(model_id=model)
+
+
+@case()
+def texts_become_embeddings():
+    details = m.EmbedTextDetails(
+        compartment_id=TENANCY, serving_mode=mode(EMBED), inputs=["a cat", "a dog"], input_type="SEARCH_QUERY", output_dimensions=256
+    )
+    result = client().embed_text(details).data
+    assert [len(embedding) for embedding in result.embeddings] == [256, 256]
+    assert result.usage.prompt_tokens == 4 and result.model_id == EMBED, result.usage
+
+
+@case()
+def documents_are_ranked():
+    documents = ["Cats sleep.", "The capital is Paris."]
+    details = m.RerankTextDetails(
+        compartment_id=TENANCY, serving_mode=mode(RERANK), input="the capital?", documents=documents, is_echo=True, top_n=1
+    )
+    (rank,) = client().rerank_text(details).data.document_ranks
+    assert rank.index == 1 and rank.document.text == documents[1] and 0 < rank.relevance_score <= 1, rank
+
+
 @case()
 def models_are_listed():
     listing = GenerativeAiClient(signer(), service_endpoint=ENDPOINT, retry_strategy=NoneRetryStrategy())
-    models = listing.list_models(compartment_id=TENANCY).data.items
+    models = listing.list_models(compartment_id=TENANCY, capability=["CHAT"]).data.items
     assert sorted(model.display_name for model in models) == sorted(MODELS), models
     assert all("CHAT" in model.capabilities and model.lifecycle_state == "ACTIVE" for model in models), models
 

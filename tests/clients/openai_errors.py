@@ -84,4 +84,3 @@ def a_bad_parameter_is_named(bad):
 @case()
 def what_is_not_offered_is_a_not_found_error():
     refused(openai.NotFoundError, lambda: client.moderations.create(input="Hello!"))
-    refused(openai.NotFoundError, lambda: client.embeddings.create(model=GROK, input="Hello!"))

@@ -5,7 +5,8 @@ import assert from "node:assert/strict";
 
 import { forEvery, runAll, test } from "./cases.mjs";
 import {
-  BREAK, CITIES, CITY, COMPARE, GROK, MODELS, NEXT, PIXEL, TRIP, checkDropped, isBlind, refusalsOf, speaksCohere, thoughtsOf,
+  ALL_MODELS, BREAK, CITIES, CITY, COMPARE, EMBED, GROK, MODELS, NEXT, PIXEL, TRIP, checkDropped, isBlind, refusalsOf,
+  speaksCohere, thoughtsOf,
 } from "./scene.mjs";
 
 const packageName = process.argv[2];
@@ -43,8 +44,23 @@ const textOf = (chunks) => chunks.map((chunk) => chunk.choices[0]?.delta.content
 test("models can be listed and retrieved", async () => {
   const names = [];
   for await (const model of client.models.list()) names.push(model.id);
-  assert.deepEqual(names, MODELS);
+  assert.deepEqual(names, ALL_MODELS);
   for (const name of names) assert.equal((await client.models.retrieve(name)).id, name);
+});
+
+test("embeddings are unpacked from the base64 that the package asks for", async () => {
+  const input = Array.from({ length: 120 }, (_, number) => `text ${number}`);
+  const ask = (more) => client.embeddings.create({ model: EMBED, input, dimensions: 256, ...more });
+  const [packed, plain] = await Promise.all([ask(), ask({ encoding_format: "float" })]);
+  assert.equal(packed.data.length, input.length);
+  assert.equal(packed.usage.prompt_tokens, 2 * input.length);
+  packed.data.forEach(({ index, embedding }, at) => {
+    assert.equal(index, at);
+    assert.equal(embedding.length, 256);
+    embedding.forEach((number, place) => assert.ok(Math.abs(number - plain.data[at].embedding[place]) < 1e-7));
+  });
+  const error = await refused(OpenAI.BadRequestError, client.embeddings.create({ model: EMBED, input: [1, 2] }));
+  assert.equal(error.param, "input");
 });
 
 forEveryModel("a stream says what a whole answer says", async (model) => {

@@ -86,6 +86,7 @@ def demo_account(config):
     return values(section(config, "ACCOUNT_1"))
 
 
-def demo_models(config):
-    """OCI's names of the demo's models."""
-    return list(values(section(config, "MODELS")).values())
+def demo_models(config, chat=True):
+    """OCI's names of the demo's models: those that chat, or the others."""
+    models = values(section(config, "MODELS")).values()
+    return [model for model in models if chat != model.startswith(("cohere.embed", "cohere.rerank"))]

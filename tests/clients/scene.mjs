@@ -31,7 +31,10 @@ export const TRIP = {
 
 // The names that the proxy lists: a model that joins the demo joins the cases.
 const listed = await fetch(`${OPENAI_BASE_URL}/models`, { headers: { Authorization: `Bearer ${OPENAI_API_KEY}` } });
-export const MODELS = (await listed.json()).data.map((model) => model.id);
+export const ALL_MODELS = (await listed.json()).data.map((model) => model.id);
+export const EMBED = ALL_MODELS.find((name) => name.includes("embed"));
+// Those that chat.
+export const MODELS = ALL_MODELS.filter((name) => !/embed|rerank/.test(name));
 export const GROK = MODELS.find((name) => name.includes("grok"));
 
 /** What the simulator says to a user's text with these words in it: the status, and OpenAI's code for it. */

@@ -52,7 +52,11 @@ def models():
     return [model["id"] for model in json.loads(listed)["data"]]
 
 
-MODELS = models()
+ALL_MODELS = models()
+EMBED = next(model for model in ALL_MODELS if "embed" in model)
+RERANK = next(model for model in ALL_MODELS if "rerank" in model)
+# Those that chat.
+MODELS = [model for model in ALL_MODELS if model not in (EMBED, RERANK)]
 GROK = next(model for model in MODELS if "grok" in model)
 # Every model with a whole answer and with a stream.
 BOTH_WAYS = [(model, stream) for model in MODELS for stream in (False, True)]
