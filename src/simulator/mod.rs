@@ -3,8 +3,9 @@
 //! It is a second opinion on the proxy, so it shares no code with it: its own HTTP on std sockets, its own check of
 //! request signatures with the public keys of made accounts, its own strict schemas. Follows the OCI API 20231130:
 //! `POST /20231130/actions/chat` in the formats GENERIC, COHERE and COHEREV2, streamed or not, `…/embedText` and `…/rerankText`,
-//! `GET /20231130/models` and `GET /20231130/guardrailVersions`, all on one port; anything else is 404. With `Options::instance` that
-//! port is also the metadata service of an instance (`/opc/v2`) and the federation service (`POST /v1/x509`), whose tokens sign like keys.
+//! `GET /20231130/models` and `GET /20231130/guardrailVersions`, and OCI's OpenAI-compatible API, all on one port; anything else is
+//! 404. With `Options::instance` that port is also the metadata service of an instance (`/opc/v2`) and the federation service
+//! (`POST /v1/x509`), whose tokens sign like keys.
 //!
 //! # What it answers
 //! Every request must be signed within five minutes of the simulator's clock (else 401), well-formed (else 400) and for a model that it serves (else 404). Then a
@@ -37,6 +38,10 @@
 //! - "simulate a filter": 400, from `xai.*` 403, in COHERE an answer without text whose `finishReason` is ERROR_TOXIC;
 //! - "simulate a broken stream": the connection ends after a few events, a whole answer is as usual.
 //!
+//! `POST …/v1/chat/completions`, below `/20231130/actions` and `/openai`, is the same model in OpenAI's words: plain JSON, streams with
+//! `[DONE]`, refusals in OpenAI's shape, Cohere's models and dedicated endpoints 404. A request there needs both compartment headers,
+//! a limit, the usage of its stream asked for, and no `store`; a field that OpenAI does not know is a 400.
+//!
 //! # What it refuses
 //! A prompt longer than the context: Grok's and Gemini's has a million tokens, Cohere's 256 000, others' 128 000. Then:
 //! - `cohere.*` speaks COHERE, but COHEREV2 where the name has `command-a-vision` or `command-a-reasoning`, and both as
@@ -62,6 +67,7 @@ mod identity;
 mod listed;
 mod lists;
 mod meaning;
+mod openai;
 mod prose;
 mod quirks;
 mod reply;

@@ -19,6 +19,7 @@ use super::ending::Ending;
 use super::failures::{Failure, told};
 use super::identity::{self, Service};
 use super::lists::{self, Capability};
+use super::openai;
 use super::quirks;
 use super::reply::{After, Reply, error_body, made_request_id, request_id};
 use super::schema;
@@ -44,6 +45,8 @@ enum Endpoint {
     Chat,
     Embed,
     Rerank,
+    /// The same in OpenAI's words.
+    OpenAiChat,
     Models,
     GuardrailVersions,
     Identity(Service),
@@ -53,9 +56,12 @@ impl Endpoint {
     fn service(self) -> Option<Service> {
         match self {
             Self::Identity(service) => Some(service),
-            Self::Chat | Self::Embed | Self::Rerank | Self::Models | Self::GuardrailVersions => {
-                None
-            }
+            Self::Chat
+            | Self::OpenAiChat
+            | Self::Embed
+            | Self::Rerank
+            | Self::Models
+            | Self::GuardrailVersions => None,
         }
     }
 
@@ -64,6 +70,7 @@ impl Endpoint {
             ("POST", CHAT) => Some(Self::Chat),
             ("POST", EMBED) => Some(Self::Embed),
             ("POST", RERANK) => Some(Self::Rerank),
+            ("POST", path) if openai::is_chat(path) => Some(Self::OpenAiChat),
             ("GET", MODELS) => Some(Self::Models),
             ("GET", GUARDRAIL_VERSIONS) => Some(Self::GuardrailVersions),
             _ => Service::of(method, path).map(Self::Identity),
@@ -73,7 +80,7 @@ impl Endpoint {
     /// Whether a model is asked.
     fn is_action(self) -> bool {
         match self {
-            Self::Chat | Self::Embed | Self::Rerank => true,
+            Self::Chat | Self::OpenAiChat | Self::Embed | Self::Rerank => true,
             Self::Models | Self::GuardrailVersions | Self::Identity(_) => false,
         }
     }
@@ -194,6 +201,7 @@ fn answer(connection: &mut Connection, shared: &Shared, request: Request) -> io:
         (Some(Endpoint::Chat), Ok(())) => chat(&mut reply, shared, &recorded),
         (Some(Endpoint::Embed), Ok(())) => actions::embed(&mut reply, shared, &recorded),
         (Some(Endpoint::Rerank), Ok(())) => actions::rerank(&mut reply, shared, &recorded),
+        (Some(Endpoint::OpenAiChat), Ok(())) => openai::chat(&mut reply, shared, &recorded),
         (Some(Endpoint::Models), Ok(())) => lists::models(&mut reply, shared, &recorded),
         (Some(Endpoint::Identity(service)), Ok(())) => {
             identity::answer(service, &mut reply, shared, &recorded)
