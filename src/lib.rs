@@ -22,6 +22,10 @@
 //! next, `Lease::settle` frees the slot and tells the fleet, `Journey::failed` decides whether there is another attempt, and the
 //! fleet gives an account that was not tried, as long as there is one.
 //!
+//! A model that is asked through OCI's OpenAI-compatible API goes another way from 4 to 8: `translate::passthrough` changes a few
+//! fields of the client's own text, `Dispatch::call` chooses the API, `Upstream::open_copied` sends it, and `copied` watches the
+//! answer's bytes on their way to the client.
+//!
 //! Invariants: nobody behind the gate waits for a client's bytes; a ticket is answered by exactly one side; nothing is
 //! repeated after the commit; a truncated answer never looks whole; no account has more calls than it allows, and a slot is
 //! freed whatever happens to its worker; one lock, never held across I/O, decides who is next; every wait, buffer, queue and

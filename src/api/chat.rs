@@ -9,13 +9,16 @@ use parking_lot::Mutex;
 use crate::api::Live;
 use crate::api::served::{self, About, Refused};
 use crate::dispatch::Job;
+use crate::dispatch::request::Request;
+use crate::http::body::{Body, Share};
 use crate::http::exchange::Exchange;
 use crate::names::RequestId;
 use crate::openai::chat::ChatRequest;
 use crate::openai::error::ApiError;
 use crate::openai::render::{ChatRender, Render};
 use crate::stats::models::Operation;
-use crate::translate::models::Purpose;
+use crate::translate::models::{Purpose, UpstreamApi};
+use crate::translate::passthrough::{Action, Asked as AskedThrough};
 use crate::translate::{self, Dialect, ReplyMeta, fields};
 
 /// Names of fields that are noted as left out, so that a client with ever new ones cannot fill the memory.
@@ -41,10 +44,11 @@ pub(crate) fn read(body: &[u8], _id: &RequestId) -> Result<Conversation, ApiErro
     })
 }
 
-/// Answers a request with a chat. Called by a worker; returns when the answer was written.
-pub(crate) fn answer(live: &Live, exchange: Exchange, read: Read) {
+/// Answers a request with a chat. Called by a worker; returns when the answer was written. `action`: what the request is on OCI's
+/// OpenAI-compatible API, if that takes it as it is.
+pub(crate) fn answer(live: &Live, exchange: Exchange, read: Read, action: Option<Action>) {
     let about = About::of(&exchange, Operation::Chat);
-    match prepare(live, &exchange, read) {
+    match prepare(live, &exchange, read, action) {
         Ok(job) => {
             let (model, is_stream) = (job.model.clone(), job.wants_stream);
             let outcome = live.dispatch.serve(job, exchange);
@@ -57,8 +61,20 @@ pub(crate) fn answer(live: &Live, exchange: Exchange, read: Read) {
 /// Never inlined, as `Dispatch::serve` and what it calls for long: a worker keeps all of its stack that it ever used, and what is
 /// done one after the other needs no more of it than the deepest.
 #[inline(never)]
-fn prepare(live: &Live, exchange: &Exchange, read: Read) -> Result<Job, Refused> {
+fn prepare(
+    live: &Live,
+    exchange: &Exchange,
+    read: Read,
+    action: Option<Action>,
+) -> Result<Job, Refused> {
     let (body, memory) = served::body(exchange)?;
+    let (body, memory) = match action.filter(|_| live.settings.models.has_openai_api()) {
+        Some(action) => match pass(live, exchange.request_id(), action, body, memory) {
+            Ok(job) => return Ok(job),
+            Err(back) => back,
+        },
+        None => (body, memory),
+    };
     let Conversation {
         request,
         render,
@@ -93,6 +109,7 @@ fn prepare(live: &Live, exchange: &Exchange, read: Read) -> Result<Job, Refused>
         model: model.clone(),
         serving: target.serving_mode(),
         request: translate::request(request, target, &live.rules)
+            .map(Request::native)
             .map_err(|error| refused(render.refusal(error.into())))?,
         memory: Some(memory),
         meta,
@@ -101,6 +118,48 @@ fn prepare(live: &Live, exchange: &Exchange, read: Read) -> Result<Job, Refused>
         include_usage,
         choices,
         lost,
+    })
+}
+
+/// The job of a request that goes through as it is; what it was made of, if it is for the native API.
+#[inline(never)]
+fn pass(
+    live: &Live,
+    id: &RequestId,
+    action: Action,
+    body: Body,
+    memory: Share,
+) -> Result<Job, (Body, Share)> {
+    // Who translates it says what is wrong with it.
+    let asked = AskedThrough::read(action, &body);
+    let known = asked.and_then(|asked| {
+        let (model, target) = live.resolve(&asked.model).ok()?;
+        Some((asked, model, target))
+    });
+    let Some((asked, model, target)) = known else {
+        return Err((body, memory));
+    };
+    let translation = match target.api() {
+        UpstreamApi::Native => return Err((body, memory)),
+        UpstreamApi::OpenAi => None,
+        UpstreamApi::Auto if target.is_never_native() => None,
+        UpstreamApi::Auto => Some((target.clone(), live.rules)),
+    };
+    let (wants_stream, include_usage) = (asked.wants_stream, asked.wants_usage);
+    let choices = asked.choices;
+    let meta = meta_of(id, asked.model.clone());
+    let passed = asked.for_model(&target, &live.rules);
+    Ok(Job {
+        model,
+        serving: target.serving_mode(),
+        request: Request::passed(passed, translation),
+        memory: Some(body.into_share(memory)),
+        meta,
+        render: Box::new(ChatRender),
+        wants_stream,
+        include_usage,
+        choices,
+        lost: Vec::new(),
     })
 }
 
@@ -117,13 +176,22 @@ fn note_dropped(name: String, why: &str) {
 
 fn reply_meta(id: &RequestId, request: &ChatRequest, dialect: Dialect) -> ReplyMeta {
     ReplyMeta {
+        function_call: request.wants_function_call(),
+        dialect,
+        ..meta_of(id, request.model.clone())
+    }
+}
+
+/// Of an answer in the usual words.
+fn meta_of(id: &RequestId, model: String) -> ReplyMeta {
+    ReplyMeta {
         id: format!("chatcmpl-{id}"),
         created: SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_secs()),
-        model: request.model.clone(),
+        model,
         tool_id_seed: id.as_str().to_owned(),
-        function_call: request.wants_function_call(),
-        dialect,
+        function_call: false,
+        dialect: Dialect::default(),
     }
 }

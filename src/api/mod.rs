@@ -36,6 +36,7 @@ use crate::openai::error::ApiError;
 use crate::stats::errors::Whose;
 use crate::translate::Rules;
 use crate::translate::models::ModelMap;
+use crate::translate::passthrough::Action;
 use crate::workers::Workers;
 
 /// Who may ask for which models. Filled by the configuration.
@@ -186,10 +187,12 @@ impl Api {
                 }
                 status::test_oci(&self.live(), exchange);
             }
-            Route::Chat => chat::answer(&live, exchange, chat::read),
-            Route::Messages => chat::answer(&live, exchange, messages::read),
-            Route::Completions => chat::answer(&live, exchange, completions::read),
-            Route::Responses => chat::answer(&live, exchange, responses::read),
+            Route::Chat => {
+                chat::answer(&live, exchange, chat::read, Some(Action::ChatCompletions));
+            }
+            Route::Messages => chat::answer(&live, exchange, messages::read, None),
+            Route::Completions => chat::answer(&live, exchange, completions::read, None),
+            Route::Responses => chat::answer(&live, exchange, responses::read, None),
             Route::CountTokens => {
                 let reply = messages::count_tokens(&live, &exchange);
                 exchange.respond(&reply);

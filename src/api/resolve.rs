@@ -20,7 +20,7 @@ impl Live {
         }
         let listed = |name: &str| {
             let listed = self.dispatch.await_model(name)?;
-            Some((listed.name, listed.target))
+            Some((listed.name, models.of_listed(listed.target)))
         };
         let find = |name: &str| models.find(name).map(owned).or_else(|| listed(name));
         let found = find(name).or_else(|| find(models.default_model()?));

@@ -7,13 +7,15 @@ use serde_json::{Value, json};
 use crate::accounts::fleet::FleetView;
 use crate::api::route::query_value;
 use crate::api::{Api, Live, stats};
-use crate::dispatch::probe::{self, Trial};
+use crate::dispatch::probe::{self, Question, Trial};
 use crate::dispatch::problem;
 use crate::http::exchange::Exchange;
 use crate::http::reply::Reply;
 use crate::openai::chat::ChatRequest;
 use crate::openai::error::ApiError;
 use crate::translate;
+use crate::translate::models::UpstreamApi;
+use crate::translate::passthrough::{Action, Asked};
 
 /// The whole of what a trial asks: a few tokens in, a few out.
 const TRIAL_MAX_TOKENS: u32 = 16;
@@ -87,22 +89,26 @@ fn try_accounts(live: &Live, exchange: &Exchange) -> Result<Vec<Trial>, ApiError
         "messages": [{ "role": "user", "content": "Say OK." }],
         "max_tokens": TRIAL_MAX_TOKENS,
     });
-    let request = translate::request(
-        ChatRequest::parse(asked.to_string().as_bytes())?,
-        &target,
-        &live.rules,
-    )?;
+    let asked = asked.to_string();
+    let through = match target.api() {
+        UpstreamApi::OpenAi => Asked::read(Action::ChatCompletions, asked.as_bytes()),
+        UpstreamApi::Native | UpstreamApi::Auto => None,
+    };
+    let question = match through {
+        Some(through) => Question::Passed(through.for_model(&target, &live.rules)),
+        None => {
+            let request = ChatRequest::parse(asked.as_bytes())?;
+            let request = translate::request(request, &target, &live.rules)?;
+            Question::Native(target.serving_mode(), request)
+        }
+    };
     let wanted = |id: &crate::names::AccountId| {
         account
             .as_ref()
             .is_none_or(|account| id.as_str() == account)
     };
-    Ok(live.dispatch.try_accounts(
-        wanted,
-        &target.serving_mode(),
-        &request,
-        exchange.request_id(),
-    ))
+    let id = exchange.request_id();
+    Ok(live.dispatch.try_accounts(wanted, &question, id))
 }
 
 fn trial_reply(trials: &[Trial]) -> Reply {

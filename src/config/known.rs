@@ -32,6 +32,8 @@ const SHARED: &[&str] = &[
     "force_non_stream",
     "default_max_tokens",
     "default_model",
+    "upstream_api",
+    "openai_path",
 ];
 /// Keys whose value nobody may see.
 const SECRETS: &[&str] = &["api_key", "pass_phrase", "passphrase", "oci_api_key"];

@@ -244,6 +244,13 @@ impl<'a> Common<'a> {
     pub(super) fn models(&self, report: &mut Report) -> ModelMap {
         const WANTED: &str = "expected lines such as grok-4 = xai.grok-4, or * = auto";
         let default = self.general.find_filled("default_model", report);
+        let (api, path) = (
+            self.general
+                .present("upstream_api", report, value::upstream_api),
+            self.general
+                .present("openai_path", report, value::openai_path),
+        );
+        let (api, path) = (api.unwrap_or_default(), path.unwrap_or_default());
         let Some(section) = self.models else {
             let problem = format!(
                 "missing: {WANTED}; add a [MODELS] section to this file, or use -config with a file of your own that has one"
@@ -264,17 +271,18 @@ impl<'a> Common<'a> {
         for entry in section.entries.iter().filter(told) {
             if is_auto(&entry) {
                 read(entry, AUTO_NAME, Show::Value, report, value::auto);
-            } else if let Some((id, format)) = read(
-                entry,
-                &shown(&entry.name),
-                Show::Value,
-                report,
-                value::model,
-            ) {
-                models.push((
-                    ModelName::new(entry.name.as_str()),
-                    ModelTarget::new(id, format),
-                ));
+                continue;
+            }
+            let name = shown(&entry.name);
+            if let Some(model) = read(entry, &name, Show::Value, report, value::model) {
+                let api = model.api.unwrap_or(api);
+                let target = ModelTarget::new(model.id, model.format).with_api(api, path);
+                if target.lacks_its_api() {
+                    let notice =
+                        "OCI's OpenAI-compatible API is known to lack it: write id | native";
+                    report.warn(entry.line, &name, notice);
+                }
+                models.push((ModelName::new(entry.name.as_str()), target));
             }
         }
         if let Some(entry) = default {
@@ -293,7 +301,7 @@ impl<'a> Common<'a> {
         let default = default.map(|entry| ModelName::new(entry.value.as_str()));
         let map = ModelMap::new(models, default);
         if section.entries.iter().any(|entry| is_auto(&entry)) {
-            return map.with_listed();
+            return map.with_listed(api, path);
         }
         map
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::names::{Region, Secret};
 use crate::oci::region;
 use crate::oci::wire::ApiFormat;
+use crate::translate::models::{OpenAiPath, UpstreamApi};
 
 /// The value that the sample file has where a key is to be generated.
 pub(super) const API_KEY_PLACEHOLDER: &str = "auto_generated_key";
@@ -243,22 +244,60 @@ pub(super) fn auto(text: &str) -> Parsed<()> {
     expected("auto: * stands for all models that OCI lists")
 }
 
-/// `id` or `id | FORMAT`: the model's id at OCI, and the wire format that the user forces.
-pub(super) fn model(text: &str) -> Parsed<(String, Option<ApiFormat>)> {
-    const FORMATS: &str = "GENERIC, COHERE or COHEREV2 after the |";
-    let (id, format) = match text.split_once('|') {
-        Some((id, format)) => (id.trim(), Some(format.trim().to_ascii_uppercase())),
-        None => (text, None),
-    };
+/// A model as the user names it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Model {
+    /// At OCI.
+    pub(super) id: String,
+    /// The wire format that the user forces.
+    pub(super) format: Option<ApiFormat>,
+    /// Which of OCI's APIs it is asked through, if the user says.
+    pub(super) api: Option<UpstreamApi>,
+}
+
+/// `id`, and behind a `|` each, in any order: a format, an API.
+pub(super) fn model(text: &str) -> Parsed<Model> {
+    let mut parts = text.split('|').map(str::trim);
+    let id = parts.next().unwrap_or_default();
     if !is_token(id) {
         return expected("an OCI model id such as xai.grok-4, or id | FORMAT");
     }
-    let format = match format.map(|format| format.parse::<ApiFormat>()) {
-        Some(Ok(format)) => Some(format),
-        Some(Err(_)) => return expected(FORMATS),
-        None => None,
-    };
-    Ok((id.to_owned(), format))
+    let (mut format, mut api) = (None, None);
+    for word in parts {
+        let is_new = match (word.parse::<ApiFormat>(), UpstreamApi::from_name(word)) {
+            (Ok(word), _) => format.replace(word).is_none(),
+            (Err(_), Some(word)) => api.replace(word).is_none(),
+            (Err(_), None) => false,
+        };
+        if !is_new {
+            return expected(
+                "GENERIC, COHERE or COHEREV2 after the |, or native, openai or auto, or one of each",
+            );
+        }
+    }
+    if api == Some(UpstreamApi::OpenAi) && format.is_some() {
+        return expected("a format only with the native API: leave out the one or the other");
+    }
+    Ok(Model {
+        id: id.to_owned(),
+        format,
+        api,
+    })
+}
+
+/// Which of OCI's APIs the models are asked through that do not say themselves.
+pub(super) fn upstream_api(text: &str) -> Parsed<UpstreamApi> {
+    UpstreamApi::from_name(text).map_or_else(|| expected("native, openai or auto"), Ok)
+}
+
+/// Where OCI's OpenAI-compatible API is.
+pub(super) fn openai_path(text: &str) -> Parsed<OpenAiPath> {
+    let text = text.trim_end_matches('/');
+    let mut all = OpenAiPath::ALL.into_iter();
+    all.find(|path| path.as_str() == text).map_or_else(
+        || expected(OpenAiPath::ALL.map(OpenAiPath::as_str).join(" or ")),
+        Ok,
+    )
 }
 
 /// The clients' keys, one or several with commas between. They arrive in a header, so they are printable ASCII.

@@ -1,4 +1,4 @@
-//! One upstream call and its answer's way to the client. Up to the commit (the first byte of the answer) a failure hands
+//! One upstream call and the way of a whole answer to the client; that of a stream is [`pump`]'s. Up to the commit (the first byte of the answer) a failure hands
 //! the exchange back, so that another attempt can answer it; after it the exchange is gone, and no repetition is possible.
 
 use std::cell::RefCell;
@@ -6,36 +6,32 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::accounts::seat::Ending;
+use crate::dispatch::copied::{self, CopiedStream};
+use crate::dispatch::pump::{self, Translated};
+use crate::dispatch::request::Answered;
 use crate::dispatch::slots::Lease;
 use crate::dispatch::verdict::{self, Next};
-use crate::dispatch::{Account, CLIENT_LEFT, Job, problem};
-use crate::http::event_stream::{EventStream, MAX_AGE};
+use crate::dispatch::{Account, CLIENT_LEFT, Dispatch, Job};
+use crate::http::event_stream::{EventStream, text};
 use crate::http::exchange::Exchange;
 use crate::http::reply::Reply;
 use crate::oci::error::OciError;
-
-use crate::oci::{Answer, CallLimits, ChatStream, Flow, Hook, StreamItem, WholeAnswer};
+use crate::oci::wire::ChatResult;
+use crate::oci::{Answer, CallLimits, Flow, Hook};
 use crate::openai::chat::{ChatCompletion, Usage};
-use crate::openai::chunk::ChatChunk;
-use crate::openai::error::ApiError;
 use crate::openai::render::Event;
-use crate::stats::errors::{ErrorType, Problem, UpstreamError};
+use crate::stats::errors::{Problem, UpstreamError};
 use crate::translate;
-use crate::translate::{Progress, StreamTranslator};
+use crate::translate::passthrough::Tokens;
 
 /// After this much silence in an open stream the client gets an SSE comment.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// After the last event OCI may keep the connection open without a word (seen live); then the stream is over all the same.
-const GRACE: Duration = Duration::from_secs(2);
-/// How long a finished stream's own end is waited for, so that its connection can serve again.
-const DRAIN: Duration = Duration::from_millis(100);
-
 /// The client has its answer, or has left.
 pub(crate) struct Finished {
     pub(crate) status: u16,
     pub(crate) first_byte: Option<Instant>,
     /// Prompt and completion tokens.
-    pub(crate) tokens: Option<(u64, u64)>,
+    pub(crate) tokens: Option<Tokens>,
     /// Of a stream that was broken off.
     pub(crate) problem: Option<Problem>,
     /// How the call failed after its answer had begun.
@@ -58,11 +54,12 @@ pub(crate) struct Failed {
 }
 
 /// The client's stream, once there is one; the hook writes heartbeats into it while the worker waits upstream.
-type Output = Rc<RefCell<Option<EventStream>>>;
+pub(super) type Output = Rc<RefCell<Option<EventStream>>>;
 
 /// `accepted` is called when the answer is there and before the client has any of it: what the request has taught is known
 /// when the client's next one comes.
 pub(crate) fn run(
+    dispatch: &Dispatch,
     job: &mut Job,
     exchange: Exchange,
     lease: Lease<'_>,
@@ -71,34 +68,29 @@ pub(crate) fn run(
 ) -> Result<Finished, Failed> {
     let started = Instant::now();
     let output = Output::default();
-    let hook = hook(exchange.gone(), Rc::clone(&output));
-    let answer = lease
-        .account()
-        .call(&job.serving, &job.request, limits, hook);
+    let hook = || hook(exchange.gone(), Rc::clone(&output));
+    let answer = dispatch.call(job, lease.account(), limits, hook);
     match answer {
         Err(error) => Err(give_up(exchange, lease, error)),
-        Ok(Answer::Whole(whole)) => {
-            let accepted = || {
-                accepted();
-                started.elapsed()
-            };
-            answer_whole(job, exchange, lease, whole, accepted)
+        Ok(Answered::Native(Answer::Whole(answer))) => {
+            let encoded = translated_whole(job, answer.result);
+            let id = answer.opc_request_id;
+            answer_whole(job, exchange, lease, encoded, id, started, accepted)
         }
-        Ok(Answer::Stream(stream)) if job.wants_stream => {
-            let translator =
-                StreamTranslator::new(job.meta.clone(), job.include_usage, job.choices);
-            let pump = Pump {
-                job,
-                stream,
-                output,
-                lease,
-                started,
-                latency: started.elapsed(),
-                translator,
-            };
-            pump.run(exchange, accepted)
+        Ok(Answered::Copied(Answer::Whole(answer))) => {
+            let encoded = copied::whole(job, answer.result);
+            let id = answer.opc_request_id;
+            answer_whole(job, exchange, lease, encoded, id, started, accepted)
         }
-        Ok(Answer::Stream(_)) => {
+        Ok(Answered::Native(Answer::Stream(stream))) if job.wants_stream => {
+            let source = Translated::new(job, stream);
+            pump::run(job, source, output, lease, started, exchange, accepted)
+        }
+        Ok(Answered::Copied(Answer::Stream(stream))) if job.wants_stream => {
+            let source = CopiedStream::new(job, stream);
+            pump::run(job, source, output, lease, started, exchange, accepted)
+        }
+        Ok(Answered::Native(Answer::Stream(_)) | Answered::Copied(Answer::Stream(_))) => {
             let why = "OCI streamed an answer that was asked for whole".to_owned();
             Err(give_up(exchange, lease, OciError::Broken { why }))
         }
@@ -116,7 +108,7 @@ pub(super) fn give_up(exchange: Exchange, lease: Lease<'_>, error: OciError) -> 
 }
 
 /// Frees the slot and tells the fleet what the error says about the account.
-fn blame(lease: Lease<'_>, error: &OciError) -> Next {
+pub(super) fn blame(lease: Lease<'_>, error: &OciError) -> Next {
     let verdict = verdict::judge(error);
     // What the request or its client did is no news of the account.
     let why = (verdict.ending != Ending::Unknown).then(|| error.to_string());
@@ -143,7 +135,7 @@ fn hook(gone: impl Fn() -> bool + 'static, output: Output) -> Hook {
     })
 }
 
-fn upstream_headers(
+pub(super) fn upstream_headers(
     account: &Account,
     job: &Job,
     opc_request_id: Option<&str>,
@@ -162,19 +154,18 @@ fn answer_whole(
     job: &mut Job,
     exchange: Exchange,
     lease: Lease<'_>,
-    whole: WholeAnswer,
-    accepted: impl FnOnce() -> Duration,
+    encoded: Result<(Option<Tokens>, Encoded), OciError>,
+    opc_request_id: Option<String>,
+    started: Instant,
+    accepted: impl FnOnce(),
 ) -> Result<Finished, Failed> {
-    let headers = upstream_headers(lease.account(), job, whole.opc_request_id.as_deref());
-    let encoded = translate::completion(whole.result, &job.meta).and_then(|completion| {
-        let tokens = tokens(completion.usage);
-        Ok((tokens, encode_whole(job, completion)?))
-    });
     let (tokens, body) = match encoded {
         Ok(encoded) => encoded,
         Err(error) => return Err(give_up(exchange, lease, error)),
     };
-    let latency = accepted();
+    let headers = upstream_headers(lease.account(), job, opc_request_id.as_deref());
+    accepted();
+    let latency = started.elapsed();
     job.is_answered();
     lease.settle(Ending::Success { latency }, None);
     let mut finished = Finished {
@@ -188,7 +179,7 @@ fn answer_whole(
         Encoded::Events(events) => {
             let sent = exchange
                 .start_stream(&headers)
-                .and_then(|stream| stream.finish(&events, Instant::now()));
+                .and_then(|stream| stream.finish(&text(&events), Instant::now()));
             if sent.is_err() {
                 finished.status = CLIENT_LEFT;
             }
@@ -202,8 +193,17 @@ fn answer_whole(
     Ok(finished)
 }
 
+fn translated_whole(
+    job: &mut Job,
+    result: ChatResult,
+) -> Result<(Option<Tokens>, Encoded), OciError> {
+    let completion = translate::completion(result, &job.meta)?;
+    let tokens = tokens(completion.usage);
+    Ok((tokens, encode_whole(job, completion)?))
+}
+
 /// A whole answer in the form that the client asked for.
-enum Encoded {
+pub(super) enum Encoded {
     Json(Vec<u8>),
     Events(Vec<Event>),
 }
@@ -221,167 +221,6 @@ fn encode_whole(job: &mut Job, completion: ChatCompletion) -> Result<Encoded, Oc
     })
 }
 
-/// An open upstream stream on its way to the client.
-struct Pump<'a> {
-    job: &'a mut Job,
-    stream: ChatStream,
-    output: Output,
-    lease: Lease<'a>,
-    started: Instant,
-    /// To the first event that says something.
-    latency: Duration,
-    translator: StreamTranslator,
-}
-
-/// What one upstream event, or the stream's end, means for the client.
-enum Step {
-    Chunks(Vec<ChatChunk>),
-    /// The last chunks; the stream is over.
-    Last(Vec<ChatChunk>),
-}
-
-impl Pump<'_> {
-    #[inline(never)]
-    fn run(mut self, exchange: Exchange, accepted: impl FnOnce()) -> Result<Finished, Failed> {
-        // An error event that comes first is still an attempt that failed: nothing is committed before a chunk is there.
-        let first = loop {
-            match self.step() {
-                Ok(Step::Chunks(chunks)) if chunks.is_empty() => {}
-                Ok(step) => break step,
-                Err(error) => return Err(give_up(exchange, self.lease, error)),
-            }
-        };
-        accepted();
-        self.stream.begun();
-        self.job.is_answered();
-        self.latency = self.started.elapsed();
-        self.lease.answered();
-        let account = self.lease.account();
-        let headers = upstream_headers(account, self.job, self.stream.opc_request_id());
-        let Ok(stream) = exchange.start_stream(&headers) else {
-            return Ok(self.left(None));
-        };
-        let first_byte = Some(Instant::now());
-        *self.output.borrow_mut() = Some(stream);
-        let mut step = first;
-        loop {
-            match step {
-                Step::Chunks(chunks) => {
-                    if self.send(chunks).is_err() {
-                        return Ok(self.left(first_byte));
-                    }
-                }
-                Step::Last(chunks) => return Ok(self.finish(chunks, first_byte)),
-            }
-            step = match self.step() {
-                Ok(step) => step,
-                Err(OciError::Cancelled) => return Ok(self.left(first_byte)),
-                Err(error) => return Ok(self.fail(&error, first_byte)),
-            };
-        }
-    }
-
-    fn step(&mut self) -> Result<Step, OciError> {
-        let StreamItem::Event(event) = self.stream.next()? else {
-            return self.translator.finish().map(Step::Last);
-        };
-        let mut chunks = self.translator.push(&event)?;
-        match self.translator.progress() {
-            Progress::Open => Ok(Step::Chunks(chunks)),
-            Progress::Finished => {
-                self.stream.expect_end_within(GRACE);
-                Ok(Step::Chunks(chunks))
-            }
-            Progress::Complete => {
-                chunks.extend(self.translator.finish()?);
-                Ok(Step::Last(chunks))
-            }
-        }
-    }
-
-    fn send(&mut self, chunks: Vec<ChatChunk>) -> std::io::Result<()> {
-        let events = self.job.render.chunks(chunks);
-        match self.output.borrow_mut().as_mut() {
-            Some(stream) => stream.send(&events, Instant::now()),
-            None => Ok(()),
-        }
-    }
-
-    /// The stream is whole. The slot is free before the upstream's own end is waited for.
-    fn finish(self, chunks: Vec<ChatChunk>, first_byte: Option<Instant>) -> Finished {
-        let mut events = self.job.render.chunks(chunks);
-        events.extend(self.job.render.end());
-        let output = self.output.borrow_mut().take();
-        let sent = output.map(|stream| stream.finish(&events, Instant::now()));
-        let tokens = tokens(self.translator.usage());
-        let latency = self.latency;
-        self.lease.settle(Ending::Success { latency }, None);
-        self.stream.drain(DRAIN);
-        let status = if matches!(sent, Some(Ok(()))) {
-            200
-        } else {
-            CLIENT_LEFT
-        };
-        Finished {
-            status,
-            first_byte,
-            tokens,
-            problem: None,
-            upstream: None,
-        }
-    }
-
-    /// Upstream failed after the commit: one error event, and the client's connection ends.
-    fn fail(self, error: &OciError, first_byte: Option<Instant>) -> Finished {
-        if let Some(stream) = self.output.borrow_mut().take() {
-            let told = self.job.render.error(&translate::error(error));
-            stream.fail(&told, Instant::now());
-        }
-        let finished = Finished {
-            status: 200,
-            first_byte,
-            tokens: tokens(self.translator.usage()),
-            problem: Some(problem::of_broken_stream(error)),
-            upstream: problem::class(error),
-        };
-        blame(self.lease, error);
-        finished
-    }
-
-    /// The client left, or its stream has become too old, which it is told: nobody is to blame.
-    fn left(self, first_byte: Option<Instant>) -> Finished {
-        let (output, now) = (self.output.borrow_mut().take(), Instant::now());
-        let problem = output.and_then(|stream| {
-            stream.is_too_old(now).then(|| {
-                let error = ApiError::stream_too_long(MAX_AGE);
-                stream.fail(&self.job.render.error(&error), now);
-                too_long()
-            })
-        });
-        Finished {
-            status: problem.as_ref().map_or(CLIENT_LEFT, |_| 200),
-            first_byte,
-            tokens: tokens(self.translator.usage()),
-            problem,
-            upstream: None,
-        }
-    }
-}
-
-/// Nobody's fault: the answer was ended for its age.
-fn too_long() -> Problem {
-    let kind = ErrorType::StreamTooLong;
-    let message = format!("broken off: it lasted longer than {} s", MAX_AGE.as_secs());
-    Problem {
-        kind,
-        status: 504,
-        code: Some(kind.as_str().to_owned()),
-        message,
-        hint: kind.hint(),
-        opc_request_id: None,
-    }
-}
-
-fn tokens(usage: Option<Usage>) -> Option<(u64, u64)> {
+pub(super) fn tokens(usage: Option<Usage>) -> Option<Tokens> {
     usage.map(|usage| (usage.prompt_tokens, usage.completion_tokens))
 }

@@ -6,12 +6,15 @@
 pub(crate) mod asked;
 pub(crate) mod attempt;
 mod catalogue;
+mod copied;
 pub(crate) mod discovery;
 pub(crate) mod health;
 mod journey;
 pub(crate) mod probe;
 pub(crate) mod problem;
+mod pump;
 pub(crate) mod repairs;
+pub(crate) mod request;
 pub(crate) mod serve;
 #[cfg(test)]
 #[expect(
@@ -24,10 +27,13 @@ pub(crate) mod serve;
 mod simulation;
 pub(crate) mod slots;
 pub(crate) mod verdict;
+mod ways;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use crate::accounts::fleet::{Enlisted, FleetView, NoAccount};
 use crate::accounts::paths::Paths;
@@ -35,18 +41,23 @@ use crate::accounts::seat::SeatNumber;
 use crate::accounts::{FleetSettings, SeatSettings};
 use crate::dispatch::discovery::Discovery;
 use crate::dispatch::repairs::Repairs;
+use crate::dispatch::request::Request;
 use crate::dispatch::slots::Slots;
+use crate::dispatch::ways::Ways;
 use crate::http::body::Share;
 use crate::names::{AccountId, ModelName, Region};
 use crate::oci::error::{OciError, Phase};
 use crate::oci::keys::KeyError;
 use crate::oci::wire::{Ask, ChatRequest, ServingMode};
-use crate::oci::{Answer, CallLimits, Client, Hook, JsonAnswer, Skew, Upstream, UpstreamSettings};
+use crate::oci::{
+    Answer, CallLimits, Client, Copied, Hook, JsonAnswer, Skew, Upstream, UpstreamSettings,
+};
 use crate::openai::error::ApiError;
 use crate::openai::render::Render;
 use crate::stats::Figures;
 use crate::stats::queue::QueueStats;
 use crate::translate::ReplyMeta;
+use crate::translate::passthrough::Passed;
 
 /// The status that stands in the log for a client that left; never sent.
 pub(crate) const CLIENT_LEFT: u16 = 499;
@@ -92,14 +103,16 @@ pub(crate) struct Lasting {
 pub(crate) struct Dispatch {
     lasting: Lasting,
     settings: DispatchSettings,
+    /// As long as the configuration: a reload forgets what accounts lack.
+    ways: Arc<Mutex<Ways>>,
 }
 
-/// A chat request, translated.
+/// A chat request, ready to be sent.
 pub(crate) struct Job {
     /// The model's name in the configuration.
     pub(crate) model: ModelName,
     pub(crate) serving: ServingMode,
-    pub(crate) request: ChatRequest,
+    pub(crate) request: Request,
     /// What `request` holds of the memory for bodies.
     pub(crate) memory: Option<Share>,
     pub(crate) meta: ReplyMeta,
@@ -116,16 +129,15 @@ pub(crate) struct Job {
 }
 
 impl Job {
-    /// The ways into OCI that it can take: which accounts can serve it. A request that could also go through the
-    /// OpenAI-compatible API says so here, and nowhere else.
+    /// The ways into OCI that it can take: which accounts can serve it.
     fn paths(&self) -> Paths {
-        Paths::Native
+        self.request.paths()
     }
 
     /// The answer has begun, and no further attempt will be made: the request's memory is free, and a stream of some minutes
     /// does not hold it.
     fn is_answered(&mut self) {
-        self.request = ChatRequest::Generic(Box::default());
+        self.request = Request::none();
         self.memory = None;
     }
 
@@ -166,6 +178,17 @@ impl Account {
         hook: Hook,
     ) -> Result<Answer, OciError> {
         self.usable()?.open(serving, request, limits, hook)
+    }
+
+    /// The same through the OpenAI-compatible API.
+    fn call_copied(
+        &self,
+        passed: &Passed,
+        limits: &CallLimits,
+        hook: Hook,
+    ) -> Result<Copied, OciError> {
+        let (path, body) = (passed.path(), passed.body());
+        self.usable()?.open_copied(path, body, limits, hook)
     }
 
     /// One call that is no chat.
@@ -281,6 +304,7 @@ impl Dispatch {
         Self {
             lasting: lasting.clone(),
             settings,
+            ways: Arc::default(),
         }
     }
 

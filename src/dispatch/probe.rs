@@ -7,10 +7,18 @@ use crate::dispatch::{Account, Dispatch};
 use crate::names::{AccountId, RequestId};
 use crate::oci::error::{OciError, Phase};
 use crate::oci::wire::{ChatRequest, ServingMode};
-use crate::oci::{CallLimits, Flow};
+use crate::oci::{CallLimits, Flow, Hook};
+use crate::translate::passthrough::Passed;
 
 /// Longest trial of one account.
 const TRIAL_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// What a trial asks.
+pub(crate) enum Question {
+    Native(ServingMode, ChatRequest),
+    /// Of a model that is asked through the OpenAI-compatible API only.
+    Passed(Passed),
+}
 
 /// How a trial went.
 #[derive(Debug)]
@@ -25,17 +33,14 @@ impl Dispatch {
     pub(crate) fn try_accounts(
         &self,
         wanted: impl Fn(&AccountId) -> bool,
-        serving: &ServingMode,
-        request: &ChatRequest,
+        question: &Question,
         request_id: &RequestId,
     ) -> Vec<Trial> {
         let accounts = self.accounts();
         let wanted = accounts.iter().filter(|(_, account)| wanted(&account.id));
         thread::scope(|scope| {
             let running: Vec<_> = wanted
-                .map(|(_, account)| {
-                    scope.spawn(move || try_account(account, serving, request, request_id))
-                })
+                .map(|(_, account)| scope.spawn(move || try_account(account, question, request_id)))
                 .collect();
             // A trial that panicked has no result; its account is missing in the answer, and the panic is in the log.
             running
@@ -46,12 +51,7 @@ impl Dispatch {
     }
 }
 
-fn try_account(
-    account: &Account,
-    serving: &ServingMode,
-    request: &ChatRequest,
-    request_id: &RequestId,
-) -> Trial {
+fn try_account(account: &Account, question: &Question, request_id: &RequestId) -> Trial {
     let started = Instant::now();
     let limits = CallLimits {
         first_event_by: started + TRIAL_TIMEOUT,
@@ -60,9 +60,11 @@ fn try_account(
         request_id: request_id.clone(),
     };
     // Whoever asked may leave: the trial is short and harms nobody.
-    let error = account
-        .call(serving, request, &limits, Box::new(|| Flow::Continue))
-        .err();
+    let hook: Hook = Box::new(|| Flow::Continue);
+    let error = match question {
+        Question::Native(serving, request) => account.call(serving, request, &limits, hook).err(),
+        Question::Passed(passed) => account.call_copied(passed, &limits, hook).err(),
+    };
     Trial {
         account: account.id.clone(),
         latency: started.elapsed(),

@@ -27,7 +27,7 @@ impl Repairs {
     /// Leaves out beforehand what the model has refused before. `model`: its id at OCI.
     pub(crate) fn begin(&self, model: String, job: &mut Job) -> Mending<'_> {
         let known = self.known.lock().get(&model).cloned().unwrap_or_default();
-        for lost in param_repair::apply_known(&known, &mut job.request) {
+        for lost in job.request.apply_known(&known) {
             job.loses(lost);
         }
         Mending {
@@ -91,7 +91,7 @@ impl Mending<'_> {
             return Err(error);
         };
         let dropped = if self.made < MAX_REPAIRS {
-            param_repair::repair(&refusal, &mut job.request)
+            job.request.repair(&refusal)
         } else {
             None
         };

@@ -65,6 +65,7 @@ pub(crate) trait Work {
 
 /// A chat, with what its model is known to refuse.
 struct Chat<'a> {
+    dispatch: &'a Dispatch,
     job: Job,
     mending: Mending<'a>,
 }
@@ -89,7 +90,8 @@ impl Work for Chat<'_> {
         limits: &CallLimits,
     ) -> Result<Done, Failed> {
         let accepted = || self.mending.accepted();
-        attempt::run(&mut self.job, exchange, lease, limits, accepted).map(Done::Finished)
+        let (dispatch, job) = (self.dispatch, &mut self.job);
+        attempt::run(dispatch, job, exchange, lease, limits, accepted).map(Done::Finished)
     }
 
     fn mend(&mut self, error: OciError) -> Result<(), OciError> {
@@ -107,7 +109,12 @@ impl Dispatch {
     pub(crate) fn serve(&self, mut job: Job, exchange: Exchange) -> Outcome {
         let model = job.serving.id().to_owned();
         let mending = self.lasting.repairs.begin(model, &mut job);
-        self.work(&mut Chat { job, mending }, exchange)
+        let mut chat = Chat {
+            dispatch: self,
+            job,
+            mending,
+        };
+        self.work(&mut chat, exchange)
     }
 
     /// Answers `exchange`: the calls of the work, each with attempts of its own. Returns when the answer was written.

@@ -38,16 +38,16 @@ impl EventStream {
         }
     }
 
-    /// Sends several events as one piece: what arrived together leaves together.
+    /// Sends the [text](text) of several events as one piece: what arrived together leaves together.
     ///
     /// # Errors
     /// The client left, or the stream is [too old](Self::is_too_old).
-    pub(crate) fn send(&mut self, events: &[Event], now: Instant) -> io::Result<()> {
+    pub(crate) fn send(&mut self, text: &[u8], now: Instant) -> io::Result<()> {
         self.check_age(now)?;
-        if events.is_empty() {
+        if text.is_empty() {
             return Ok(());
         }
-        self.write(&text(events), b"", now)
+        self.write(text, b"", now)
     }
 
     /// Sends a comment if nothing was sent for `silence`, so that proxies on the way see a living connection.
@@ -66,11 +66,11 @@ impl EventStream {
     ///
     /// # Errors
     /// The client left.
-    pub(crate) fn finish(mut self, events: &[Event], now: Instant) -> io::Result<()> {
+    pub(crate) fn finish(mut self, text: &[u8], now: Instant) -> io::Result<()> {
         if !self.ticket.complete() {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
-        self.write(&text(events), self.end(), now)
+        self.write(text, self.end(), now)
     }
 
     /// The events that tell of an error, then the ends of the body and of the connection. They say that the answer is
@@ -103,11 +103,12 @@ impl EventStream {
 
     fn write(&mut self, text: &[u8], end: &[u8], now: Instant) -> io::Result<()> {
         self.piece.clear();
-        if self.chunked {
+        // An empty chunk would be the end.
+        if self.chunked && !text.is_empty() {
             write!(self.piece, "{:x}\r\n", text.len())?;
         }
         self.piece.extend_from_slice(text);
-        if self.chunked {
+        if self.chunked && !text.is_empty() {
             self.piece.extend_from_slice(b"\r\n");
         }
         self.piece.extend_from_slice(end);
@@ -118,7 +119,8 @@ impl EventStream {
     }
 }
 
-fn text(events: &[Event]) -> Vec<u8> {
+/// Events as they are written.
+pub(crate) fn text(events: &[Event]) -> Vec<u8> {
     let length = |event: &Event| event.data.len() + event.name.map_or(8, |name| name.len() + 16);
     let mut text = Vec::with_capacity(events.iter().map(length).sum());
     for event in events {
@@ -185,12 +187,12 @@ pub(crate) mod tests {
         let t0 = Instant::now();
         let (mut events, ticket, wire) = stream(true, t0);
         events
-            .send(&[Event::data("1"), named("two", "2")], t0)
+            .send(&text(&[Event::data("1"), named("two", "2")]), t0)
             .unwrap();
         assert_eq!(read(&wire), "1d\r\ndata: 1\n\nevent: two\ndata: 2\n\n\r\n");
         events.send(&[], t0).unwrap();
         assert_eq!(read(&wire), "");
-        events.finish(&[Event::data("3")], t0).unwrap();
+        events.finish(&text(&[Event::data("3")]), t0).unwrap();
         assert_eq!(read(&wire), "9\r\ndata: 3\n\n\r\n0\r\n\r\n");
         assert!(ticket.is_whole());
     }
@@ -204,7 +206,9 @@ pub(crate) mod tests {
         events.keep_alive(15 * second, t0 + 15 * second).unwrap();
         assert_eq!(read(&wire), ": keep-alive\n\n");
         events.keep_alive(15 * second, t0 + 29 * second).unwrap();
-        events.send(&[Event::data("x")], t0 + 29 * second).unwrap();
+        events
+            .send(&text(&[Event::data("x")]), t0 + 29 * second)
+            .unwrap();
         events.keep_alive(15 * second, t0 + 43 * second).unwrap();
         assert_eq!(read(&wire), "data: x\n\n");
     }
@@ -224,10 +228,10 @@ pub(crate) mod tests {
         let (mut events, ticket, wire) = stream(true, t0);
         let late = t0 + MAX_AGE;
         let nearly = late.checked_sub(Duration::from_secs(1)).unwrap();
-        events.send(&[Event::data("1")], nearly).unwrap();
+        events.send(&text(&[Event::data("1")]), nearly).unwrap();
         assert!(!events.is_too_old(nearly) && events.is_too_old(late));
         assert_eq!(read(&wire), "9\r\ndata: 1\n\n\r\n");
-        assert!(events.send(&[Event::data("2")], late).is_err());
+        assert!(events.send(&text(&[Event::data("2")]), late).is_err());
         assert!(events.keep_alive(Duration::ZERO, late).is_err());
         assert_eq!(read(&wire), "");
         events.fail(&[Event::data("e")], late);

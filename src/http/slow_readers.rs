@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::event_stream::text;
 use super::pace::PaceLimits;
 use super::{Desk, ListenSettings, Listener};
 use crate::openai::render::Event;
@@ -51,7 +52,7 @@ impl Edge {
                     continue;
                 };
                 let event = [Event::data("x".repeat(32 * 1024))];
-                while stream.send(&event, Instant::now()).is_ok() {}
+                while stream.send(&text(&event), Instant::now()).is_ok() {}
                 let since = Instant::now();
                 while !gone() && since.elapsed() < DEADLINE {
                     thread::yield_now();

@@ -13,7 +13,7 @@ use crate::json;
 use super::call::{Call, one_line};
 use super::error::{OciError, status_error};
 use super::exchange::{BUFFER_BYTES, date_of};
-use super::stream::ChatStream;
+use super::stream::{ChatStream, Decode};
 use super::wire::ChatResult;
 use super::{Answer, CallLimits, JsonAnswer, WholeAnswer};
 
@@ -115,16 +115,17 @@ impl Begun {
     }
 }
 
-/// Consumes the call: it goes into the stream, or ends here.
-pub(super) fn read(
+/// Consumes the call: it goes into the stream, or ends here. `parse` reads a whole answer's bytes.
+pub(super) fn read<W, D: Decode>(
     response: Response<Body>,
     call: Call,
     limits: &CallLimits,
-) -> Result<Answer, OciError> {
+    parse: fn(Vec<u8>) -> Result<W, OciError>,
+) -> Result<Answer<W, D>, OciError> {
     let begun = begin(response, call)?;
     match begun.kind {
         Kind::Json => Ok(Answer::Whole(WholeAnswer {
-            result: read_whole(begun.incoming, begun.beginning)?,
+            result: read_all(begun.incoming, begun.beginning).and_then(parse)?,
             opc_request_id: begun.opc_request_id,
         })),
         Kind::Events => ChatStream::start(
@@ -258,8 +259,9 @@ fn read_all(mut incoming: Incoming, mut bytes: Vec<u8>) -> Result<Vec<u8>, OciEr
     Err(OciError::Broken { why })
 }
 
-fn read_whole(incoming: Incoming, bytes: Vec<u8>) -> Result<ChatResult, OciError> {
-    let bytes = read_all(incoming, bytes)?;
+/// A whole answer of the native API.
+#[expect(clippy::needless_pass_by_value, reason = "it is freed here")]
+pub(super) fn parse(bytes: Vec<u8>) -> Result<ChatResult, OciError> {
     // serde_json's own message may quote the answer.
     json::read(&bytes).map_err(|error| OciError::Broken {
         why: format!(

@@ -79,6 +79,7 @@ impl Upstream {
             target: &base.target(path),
             body: None,
             compartment_id: compartment_id.filter(|_| login.signs()),
+            compartment_headers: &["opc-compartment-id"],
             request_id,
         };
         let call = Call::enter(

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use ureq::http::{HeaderMap, Response, StatusCode, Uri, header};
 use ureq::tls::{RootCerts, TlsConfig};
-use ureq::{Agent, Body, Proxy};
+use ureq::{Agent, Body, Proxy, RequestBuilder};
 
 use super::call::Call;
 use super::clock::{Clocks, News, Skew, another_try};
@@ -179,8 +179,10 @@ pub(super) struct Sent<'a> {
     pub(super) target: &'a str,
     /// JSON.
     pub(super) body: Option<&'a [u8]>,
-    /// Sent as a header with a GET: some lists want it there, others in their query.
     pub(super) compartment_id: Option<&'a str>,
+    /// The headers that name the compartment, which are not signed: of what has it in no body. Of a GET some want it there,
+    /// others in their query.
+    pub(super) compartment_headers: &'a [&'static str],
     pub(super) request_id: &'a RequestId,
     /// Signs exactly this request; asked again for each try, because the date is signed too.
     pub(super) sign: &'a dyn Fn(SystemTime) -> Signed,
@@ -281,17 +283,14 @@ fn send_once(
     let signed = (sent.sign)(date);
     let uri = format!("{}://{}{}", base.scheme, base.host, sent.target);
     let Some(body) = sent.body else {
-        let mut request = agent
+        let request = agent
             .get(uri)
             .header(header::HOST, &base.host)
             .header(header::DATE, signed.date)
             .header(header::ACCEPT, JSON)
             .header(header::AUTHORIZATION, signed.authorization)
             .header("opc-request-id", sent.request_id.as_str());
-        if let Some(compartment_id) = sent.compartment_id {
-            request = request.header("opc-compartment-id", compartment_id);
-        }
-        return request.call();
+        return with_compartment(request, sent).call();
     };
     let mut request = agent
         .post(uri)
@@ -305,5 +304,15 @@ fn send_once(
         request = request.header("x-content-sha256", hash);
     }
     // A slice gets a Content-Length, which is signed; a chunked body could not be.
-    request.send(body)
+    with_compartment(request, sent).send(body)
+}
+
+fn with_compartment<B>(request: RequestBuilder<B>, sent: &Sent<'_>) -> RequestBuilder<B> {
+    let Some(compartment_id) = sent.compartment_id else {
+        return request;
+    };
+    let names = sent.compartment_headers.iter();
+    names.fold(request, |request, name| {
+        request.header(*name, compartment_id)
+    })
 }

@@ -3,6 +3,7 @@
 //! the account or the client, and never tries another account. Source: OCI API 20231130; reference §1.2, §2, §6, §8.
 
 mod answer;
+pub(crate) mod blocks;
 mod call;
 mod check;
 mod clock;
@@ -29,11 +30,14 @@ use std::time::{Duration, Instant, SystemTime};
 use ureq::Body;
 use ureq::http::{Response, StatusCode};
 
+use self::blocks::Blocks;
 use self::call::Call;
 use self::credential::{Credential, Login};
 use self::error::{OciError, Phase};
 use self::exchange::{Base, Sent};
 use self::keys::KeyError;
+use self::sse::Decoder;
+use self::stream::Decode;
 use crate::names::{Region, RequestId};
 
 pub(crate) use self::call::{Flow, Hook};
@@ -91,14 +95,17 @@ pub(crate) struct CallLimits {
 }
 
 #[derive(Debug)]
-pub(crate) enum Answer {
-    Whole(WholeAnswer),
-    Stream(ChatStream),
+pub(crate) enum Answer<W = wire::ChatResult, D: Decode = Decoder> {
+    Whole(WholeAnswer<W>),
+    Stream(ChatStream<D>),
 }
 
+/// An answer's bytes as they came.
+pub(crate) type Copied = Answer<Vec<u8>, Blocks>;
+
 #[derive(Debug)]
-pub(crate) struct WholeAnswer {
-    pub(crate) result: wire::ChatResult,
+pub(crate) struct WholeAnswer<W = wire::ChatResult> {
+    pub(crate) result: W,
     pub(crate) opc_request_id: Option<String>,
 }
 
@@ -148,7 +155,7 @@ impl Upstream {
             details.to_json()
         };
         self.post(CHAT, details, limits, hook, |response, call| {
-            answer::read(response, call, limits)
+            answer::read(response, call, limits, answer::parse)
         })
     }
 
@@ -182,11 +189,38 @@ impl Upstream {
             target: &base.target(path),
             body: Some(&body),
             compartment_id: None,
+            compartment_headers: &[],
             request_id: &limits.request_id,
         };
         let call = enter(&self.client, limits, hook)?;
         let response = self.send(&login, &what, &call)?;
         read(response, call)
+    }
+
+    /// As [`Self::open`], of OCI's OpenAI-compatible API: a POST of `body`, JSON, to a path of it, whose answer's bytes are for
+    /// the client. Who signs names its compartment in headers, which are not signed; an API key of the service says it itself.
+    /// Source: reference §1.4.
+    #[inline(never)]
+    pub(crate) fn open_copied(
+        &self,
+        path: &str,
+        body: &[u8],
+        limits: &CallLimits,
+        hook: Hook,
+    ) -> Result<Copied, OciError> {
+        let (login, place) = self.login()?;
+        let base = usable(&place.inference)?;
+        let what = What {
+            base,
+            target: &base.target(path),
+            body: Some(body),
+            compartment_id: Some(place.compartment_id.as_str()).filter(|_| login.signs()),
+            compartment_headers: &["opc-compartment-id", "CompartmentId"],
+            request_id: &limits.request_id,
+        };
+        let call = enter(&self.client, limits, hook)?;
+        let response = self.send(&login, &what, &call)?;
+        answer::read(response, call, limits, Ok)
     }
 
     /// Sends the request, which this login vouches for. What OCI refuses is sent once more if there is a newer token by then.
@@ -227,6 +261,7 @@ impl Upstream {
             target: what.target,
             body: what.body,
             compartment_id: what.compartment_id,
+            compartment_headers: what.compartment_headers,
             request_id: what.request_id,
             sign: &|date: SystemTime| login.sign(&request, date),
         };
@@ -316,6 +351,7 @@ struct What<'a> {
     body: Option<&'a [u8]>,
     /// See `Sent`.
     compartment_id: Option<&'a str>,
+    compartment_headers: &'a [&'static str],
     request_id: &'a RequestId,
 }
 
@@ -354,7 +390,7 @@ fn chat(
 ) -> Result<Answer, OciError> {
     let call = enter(client, limits, hook)?;
     let response = exchange::send(client, sent, &call)?;
-    answer::read(response, call, limits)
+    answer::read(response, call, limits, answer::parse)
 }
 
 fn unwritable(error: &serde_json::Error) -> OciError {

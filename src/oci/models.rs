@@ -59,6 +59,7 @@ impl Upstream {
             target: &target,
             body: None,
             compartment_id: Some(&place.compartment_id),
+            compartment_headers: &["opc-compartment-id"],
             request_id,
         };
         let hook = Box::new(|| Flow::Continue);

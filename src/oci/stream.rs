@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use super::answer::Incoming;
+use super::blocks::{Block, Blocks};
 use super::call::one_line;
 use super::error::{OciError, Phase};
 use super::sse::{DecodeError, Decoder};
@@ -21,14 +22,82 @@ const MAX_DRAINED_BYTES: usize = 64 * 1024;
 /// Some models' last event. Source: reference §6.2, item 5.
 const DONE: &str = "[DONE]";
 
+/// From bytes to events.
+pub(crate) trait Decode: Default {
+    type Event;
+
+    fn push(&mut self, bytes: &[u8]);
+
+    /// The input has ended.
+    fn finish(&mut self);
+
+    /// `None`: more bytes are needed. An error comes after all events before it, and stays.
+    fn next(&mut self) -> Result<Option<Self::Event>, DecodeError>;
+
+    /// Whether the event is the stream's end and no event.
+    fn is_end(event: &Self::Event) -> bool;
+
+    /// Whether it only says that the connection lives.
+    fn is_comment(event: &Self::Event) -> bool;
+}
+
+impl Decode for Decoder {
+    type Event = String;
+
+    fn push(&mut self, bytes: &[u8]) {
+        self.push(bytes);
+    }
+
+    fn finish(&mut self) {
+        self.finish();
+    }
+
+    fn next(&mut self) -> Result<Option<String>, DecodeError> {
+        self.next()
+    }
+
+    fn is_end(event: &String) -> bool {
+        event.trim_ascii() == DONE
+    }
+
+    fn is_comment(_event: &String) -> bool {
+        false
+    }
+}
+
+impl Decode for Blocks {
+    type Event = Block;
+
+    fn push(&mut self, bytes: &[u8]) {
+        self.push(bytes);
+    }
+
+    fn finish(&mut self) {
+        self.finish();
+    }
+
+    fn next(&mut self) -> Result<Option<Block>, DecodeError> {
+        self.next()
+    }
+
+    /// Who copies the stream copies its end, too.
+    fn is_end(_event: &Block) -> bool {
+        false
+    }
+
+    fn is_comment(event: &Block) -> bool {
+        event.data().is_none()
+    }
+}
+
 /// An open stream, with the connection it comes on. It stays on the thread that opened it, and that thread can open no
 /// other meanwhile. Dropping it at any time is quick: what is unread is not waited for, the connection is closed.
-pub(crate) struct ChatStream {
-    decoder: Decoder,
+pub(crate) struct ChatStream<D: Decode = Decoder> {
+    decoder: D,
     incoming: Box<Incoming>,
     buffer: Box<[u8]>,
     /// The event that came before the stream was handed out.
-    first: Option<String>,
+    first: Option<D::Event>,
     opc_request_id: Option<String>,
     idle: Duration,
     /// What has come means something: from now on only silence ends it.
@@ -43,15 +112,15 @@ pub(crate) struct ChatStream {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum StreamItem {
-    /// The payload of one event, never empty and never `[DONE]`.
-    Event(String),
-    /// `[DONE]`, the end of the body, or silence after `expect_end_within`. Whether it came too early, only the
+pub(crate) enum StreamItem<E = String> {
+    /// One event. Its payload if that is all there is of it: never empty and never `[DONE]`.
+    Event(E),
+    /// `[DONE]` where it is no event, the end of the body, or silence after `expect_end_within`. Whether it came too early, only the
     /// content of the events can tell.
     End,
 }
 
-impl ChatStream {
+impl<D: Decode> ChatStream<D> {
     /// Waits for the first event, until the call's deadline as it stands. `beginning`: what was read already. `idle`:
     /// the longest silence from then on. A stream that ends without any event is an error.
     pub(super) fn start(
@@ -61,7 +130,7 @@ impl ChatStream {
         idle: Duration,
     ) -> Result<Self, OciError> {
         let mut stream = Self {
-            decoder: Decoder::default(),
+            decoder: D::default(),
             incoming: Box::new(incoming),
             buffer: vec![0; READ_BYTES].into_boxed_slice(),
             first: None,
@@ -100,7 +169,7 @@ impl ChatStream {
 
     /// The next event or the end. Once it has `begun`, waits at most the idle limit since bytes last came; any byte is a sign
     /// of life, a comment too. Errors: `Timeout`, `Broken`, `Cancelled`. After the end or an error it says the same again.
-    pub(crate) fn next(&mut self) -> Result<StreamItem, OciError> {
+    pub(crate) fn next(&mut self) -> Result<StreamItem<D::Event>, OciError> {
         if let Some(first) = self.first.take() {
             return Ok(StreamItem::Event(first));
         }
@@ -138,14 +207,29 @@ impl ChatStream {
         }
     }
 
-    fn wait(&mut self) -> Result<StreamItem, OciError> {
+    /// An event that has arrived with the one before it. Errors: as of [`Self::next`], which says them again.
+    pub(crate) fn ready(&mut self) -> Result<Option<D::Event>, OciError> {
+        if self.first.is_some() || self.outcome.is_some() {
+            return Ok(None);
+        }
+        self.decoder.next().map_err(broken)
+    }
+
+    fn wait(&mut self) -> Result<StreamItem<D::Event>, OciError> {
         // After the end is expected, only an event starts the clock anew: the next call of this function.
         if let Some(limit) = self.ends_within {
             self.set_deadline(limit);
         }
         loop {
-            if let Some(item) = self.decoded()? {
-                return Ok(item);
+            match self.decoded()? {
+                // It would begin the wait anew.
+                Some(StreamItem::Event(event))
+                    if self.ends_within.is_some() && D::is_comment(&event) =>
+                {
+                    continue;
+                }
+                Some(item) => return Ok(item),
+                None => {}
             }
             if self.has_begun && self.ends_within.is_none() {
                 self.set_deadline(self.idle);
@@ -163,9 +247,9 @@ impl ChatStream {
     }
 
     /// What can be said without more bytes.
-    fn decoded(&mut self) -> Result<Option<StreamItem>, OciError> {
+    fn decoded(&mut self) -> Result<Option<StreamItem<D::Event>>, OciError> {
         match self.decoder.next() {
-            Ok(Some(event)) if event.trim_ascii() == DONE => Ok(Some(StreamItem::End)),
+            Ok(Some(event)) if D::is_end(&event) => Ok(Some(StreamItem::End)),
             Ok(Some(event)) => Ok(Some(StreamItem::Event(event))),
             Ok(None) => Ok(self.at_end.then_some(StreamItem::End)),
             Err(error) => Err(broken(error)),
@@ -207,7 +291,7 @@ fn broken(error: DecodeError) -> OciError {
     }
 }
 
-impl fmt::Debug for ChatStream {
+impl<D: Decode> fmt::Debug for ChatStream<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ChatStream")
             .field("opc_request_id", &self.opc_request_id)

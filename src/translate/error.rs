@@ -154,6 +154,19 @@ fn of_status(error: &StatusError) -> ApiError {
     }
 }
 
+/// Whether OCI says that the model is to be had through another API only.
+pub(crate) fn is_about_another_api(error: &OciError) -> bool {
+    match error {
+        OciError::Status(status) => status.message.to_lowercase().contains(OTHER_API_WORDS),
+        OciError::NoCredential { .. }
+        | OciError::Unreachable { .. }
+        | OciError::Timeout { .. }
+        | OciError::Broken { .. }
+        | OciError::Event { .. }
+        | OciError::Cancelled => false,
+    }
+}
+
 /// The message, and behind it the words that clients look for who do not look at the code.
 fn with_words(mut message: String, words: &str) -> String {
     if !message.contains(words) {

@@ -38,6 +38,7 @@ pub(crate) mod models;
 mod naming;
 mod offered;
 pub(crate) mod param_repair;
+pub(crate) mod passthrough;
 #[cfg(test)]
 mod property;
 mod quirks;
@@ -51,7 +52,7 @@ mod tools;
 pub(crate) use chunks::completion_as_chunks;
 pub(crate) use dialect::Dialect;
 pub(crate) use embeddings::embeddings;
-pub(crate) use error::error;
+pub(crate) use error::{error, is_about_another_api};
 pub(crate) use rerank::rerank;
 pub(crate) use stream::{Progress, StreamTranslator};
 

@@ -19,6 +19,8 @@ pub(crate) struct ModelMap {
     /// Models that OCI lists are served too, under their own names.
     is_auto: bool,
     listed: Arc<Vec<Listed>>,
+    /// How those are asked.
+    listed_api: (UpstreamApi, OpenAiPath),
 }
 
 /// A model or a dedicated endpoint at OCI.
@@ -26,6 +28,63 @@ pub(crate) struct ModelMap {
 pub(crate) struct ModelTarget {
     id: String,
     format: ApiFormat,
+    api: UpstreamApi,
+    openai_path: OpenAiPath,
+}
+
+/// Which of OCI's two APIs a model is asked through.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum UpstreamApi {
+    /// The one that all models and regions have.
+    #[default]
+    Native,
+    /// The one that speaks OpenAI's words. Source: reference §1.4.
+    OpenAi,
+    /// The second where it is to be had, else the first.
+    Auto,
+}
+
+/// Where the OpenAI-compatible API is. Source: reference §1.4.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum OpenAiPath {
+    /// The older one, which signed calls have been seen to reach without more headers.
+    #[default]
+    Actions,
+    /// The one in Oracle's newer documents.
+    OpenAi,
+}
+
+/// Whose models the OpenAI-compatible API has, as far as is certain: what their ids begin with.
+const WITH_OPENAI_API: [&str; 3] = ["xai.", "meta.", "openai."];
+
+impl UpstreamApi {
+    const ALL: [Self; 3] = [Self::Native, Self::OpenAi, Self::Auto];
+
+    /// As in a configuration.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::OpenAi => "openai",
+            Self::Auto => "auto",
+        }
+    }
+
+    /// In any case.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|api| api.as_str().eq_ignore_ascii_case(name))
+    }
+}
+
+impl OpenAiPath {
+    pub(crate) const ALL: [Self; 2] = [Self::Actions, Self::OpenAi];
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Actions => "/20231130/actions/v1",
+            Self::OpenAi => "/openai/v1",
+        }
+    }
 }
 
 /// What can be asked of a model.
@@ -68,13 +127,25 @@ impl ModelMap {
             default_model,
             is_auto: false,
             listed: Arc::default(),
+            listed_api: <(UpstreamApi, OpenAiPath)>::default(),
         }
     }
 
-    /// With those that OCI lists, once they are known.
-    pub(crate) fn with_listed(mut self) -> Self {
+    /// With those that OCI lists, once they are known, asked through this API.
+    pub(crate) fn with_listed(mut self, api: UpstreamApi, openai_path: OpenAiPath) -> Self {
         self.is_auto = true;
+        self.listed_api = (api, openai_path);
         self
+    }
+
+    /// How a model is asked that OCI lists: natively if the other API is known to lack it.
+    pub(crate) fn of_listed(&self, target: ModelTarget) -> ModelTarget {
+        let (api, openai_path) = self.listed_api;
+        let asked = target.with_api(api, openai_path);
+        if asked.lacks_its_api() {
+            return asked.with_api(UpstreamApi::Native, openai_path);
+        }
+        asked
     }
 
     /// Whether those that OCI lists are served too.
@@ -84,9 +155,19 @@ impl ModelMap {
 
     /// What OCI lists now.
     pub(crate) fn set_listed(&mut self, listed: Arc<Vec<Listed>>) {
-        if self.is_auto {
-            self.listed = listed;
+        if !self.is_auto {
+            return;
         }
+        self.listed = match self.listed_api {
+            (UpstreamApi::Native, _) => listed,
+            (UpstreamApi::OpenAi | UpstreamApi::Auto, _) => {
+                let asked = listed.iter().map(|model| Listed {
+                    target: self.of_listed(model.target.clone()),
+                    ..model.clone()
+                });
+                Arc::new(asked.collect())
+            }
+        };
     }
 
     /// The model of exactly that name.
@@ -135,6 +216,17 @@ impl ModelMap {
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
+
+    /// Whether any model is asked through the OpenAI-compatible API.
+    pub(crate) fn has_openai_api(&self) -> bool {
+        let listed = self.is_auto.then_some(self.listed_api.0);
+        let mut apis = self
+            .entries
+            .iter()
+            .map(|(_, target)| target.api)
+            .chain(listed);
+        apis.any(|api| api != UpstreamApi::Native)
+    }
 }
 
 impl ModelTarget {
@@ -144,7 +236,44 @@ impl ModelTarget {
         Self {
             format: format.unwrap_or_else(|| ApiFormat::of_model_id(&id)),
             id,
+            api: UpstreamApi::default(),
+            openai_path: OpenAiPath::default(),
         }
+    }
+
+    /// Through this API. With [`UpstreamApi::Auto`] the native one for what the other does not have.
+    pub(crate) fn with_api(self, api: UpstreamApi, openai_path: OpenAiPath) -> Self {
+        let may_have = WITH_OPENAI_API
+            .iter()
+            .any(|vendor| self.id.starts_with(vendor));
+        let api = match api {
+            UpstreamApi::Auto if !may_have => UpstreamApi::Native,
+            UpstreamApi::Native | UpstreamApi::OpenAi | UpstreamApi::Auto => api,
+        };
+        Self {
+            api,
+            openai_path,
+            ..self
+        }
+    }
+
+    pub(crate) fn api(&self) -> UpstreamApi {
+        self.api
+    }
+
+    /// It is asked through an API that is known not to have it: Cohere's models and dedicated endpoints. Source: reference §1.4.
+    pub(crate) fn lacks_its_api(&self) -> bool {
+        let is_native = self.id.starts_with("cohere.") || self.id.starts_with("ocid1.");
+        self.api == UpstreamApi::OpenAi && is_native
+    }
+
+    pub(super) fn openai_path(&self) -> OpenAiPath {
+        self.openai_path
+    }
+
+    /// The native API refuses it whatever is asked. Source: reference §7.
+    pub(crate) fn is_never_native(&self) -> bool {
+        self.id.starts_with("xai.") && self.id.contains("multi-agent")
     }
 
     /// A model's name or OCID, or an endpoint's OCID.
@@ -266,6 +395,36 @@ mod tests {
             ["grok", "a"]
         );
         assert_eq!(map.len(), map.iter().count());
+    }
+
+    #[test]
+    fn auto_is_for_whom_the_openai_api_has() {
+        use UpstreamApi::{Auto, Native, OpenAi};
+        for (id, asked, api) in [
+            ("xai.grok-4.3", Auto, Auto),
+            ("meta.llama-3.3-70b-instruct", Auto, Auto),
+            ("openai.gpt-oss-120b", Auto, Auto),
+            ("cohere.command-a-03-2025", Auto, Native),
+            ("google.gemini-2.5-flash", Auto, Native),
+            ("ocid1.generativeaiendpoint.oc1.x", Auto, Native),
+            ("cohere.command-a-03-2025", OpenAi, OpenAi),
+            ("xai.grok-4.3", Native, Native),
+        ] {
+            let target = ModelTarget::new(id, None).with_api(asked, OpenAiPath::OpenAi);
+            assert_eq!(target.api(), api, "{id}");
+        }
+        assert_eq!(UpstreamApi::from_name("OpenAI"), Some(OpenAi));
+        assert!(!map(None).has_openai_api());
+    }
+
+    #[test]
+    fn what_oci_lists_is_asked_as_the_others_are() {
+        let map =
+            ModelMap::new(Vec::new(), None).with_listed(UpstreamApi::OpenAi, OpenAiPath::OpenAi);
+        let api = |id: &str| map.of_listed(ModelTarget::new(id, None)).api();
+        assert_eq!(api("xai.grok-4.3"), UpstreamApi::OpenAi);
+        assert_eq!(api("cohere.command-a-03-2025"), UpstreamApi::Native);
+        assert!(map.has_openai_api());
     }
 
     #[test]

@@ -12,6 +12,7 @@ use std::fmt;
 
 use crate::oci::error::StatusError;
 use crate::oci::wire::ChatRequest;
+use crate::translate::passthrough::Passed;
 
 use super::error::parameter_code;
 use super::fields::is_field;
@@ -20,6 +21,51 @@ use super::naming::{openai_name, openai_path};
 use apply::apply;
 
 mod apply;
+mod passed;
+
+/// A request in the words of either of OCI's APIs.
+pub(crate) enum Repairable<'a> {
+    Native(&'a mut ChatRequest),
+    Passed(&'a mut Passed),
+}
+
+impl<'a> From<&'a mut ChatRequest> for Repairable<'a> {
+    fn from(request: &'a mut ChatRequest) -> Self {
+        Self::Native(request)
+    }
+}
+
+impl<'a> From<&'a mut Passed> for Repairable<'a> {
+    fn from(request: &'a mut Passed) -> Self {
+        Self::Passed(request)
+    }
+}
+
+impl Repairable<'_> {
+    /// `true`: something changed.
+    fn apply(&mut self, fix: &Fix) -> bool {
+        match self {
+            Self::Native(request) => apply(fix, request),
+            Self::Passed(request) => passed::apply(fix, request),
+        }
+    }
+
+    /// A value that is one of a few words, as the native API writes it.
+    fn word(&self, param: Param) -> Option<&'static str> {
+        match self {
+            Self::Native(request) => param.word(request),
+            Self::Passed(request) => passed::word(param, request),
+        }
+    }
+
+    /// The first of the two penalties that it has.
+    fn penalty(&self) -> Option<Param> {
+        match self {
+            Self::Native(request) => apply::penalty_in(request),
+            Self::Passed(request) => passed::penalty_in(request),
+        }
+    }
+}
 
 /// What was left out of a request, or written otherwise. The model will refuse it again, so that it is worth remembering.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -188,23 +234,29 @@ impl fmt::Display for DroppedParam {
 
 /// Takes the parameter that the error is about out of the request. `None`, and the request as it was, if the error is about
 /// something else, or about what must stay.
-pub(crate) fn repair(error: &StatusError, request: &mut ChatRequest) -> Option<DroppedParam> {
+pub(crate) fn repair<'a>(
+    error: &StatusError,
+    request: impl Into<Repairable<'a>>,
+) -> Option<DroppedParam> {
+    let mut request = request.into();
     if !matches!(error.status, 400 | 422) {
         return None;
     }
     let fix = match refused_keywords(&error.message) {
-        keywords if keywords.is_empty() => fix_of(error, request)?,
+        keywords if keywords.is_empty() => fix_of(error, &request)?,
         keywords => Fix::DropKeywords(keywords),
     };
     let only_with = match fix {
-        Fix::Drop(param) if param.is_sampling() => Some(effort(request)),
+        Fix::Drop(param) if param.is_sampling() => Some(effort(&request)),
         Fix::Drop(_)
         | Fix::DropWord(..)
         | Fix::Rename(_)
         | Fix::NoThoughtWithTools
         | Fix::DropKeywords(_) => None,
     };
-    apply(&fix, request).then_some(DroppedParam { fix, only_with })
+    request
+        .apply(&fix)
+        .then_some(DroppedParam { fix, only_with })
 }
 
 /// Whether two refusals are of one thing, as far as they say.
@@ -215,25 +267,31 @@ pub(crate) fn is_about_the_same(one: &StatusError, other: &StatusError) -> bool 
     }
 }
 
-fn effort(request: &ChatRequest) -> Effort {
-    Param::ReasoningEffort.word(request)
+fn effort(request: &Repairable<'_>) -> Effort {
+    request.word(Param::ReasoningEffort)
 }
 
 /// Repairs beforehand what the model has refused before. Gives OpenAI's names of what was lost by it.
-pub(crate) fn apply_known(dropped: &[DroppedParam], request: &mut ChatRequest) -> Vec<String> {
+pub(crate) fn apply_known<'a>(
+    dropped: &[DroppedParam],
+    request: impl Into<Repairable<'a>>,
+) -> Vec<String> {
+    let mut request = request.into();
     let applied = dropped.iter().filter(|dropped| {
-        let fits = dropped.only_with.is_none_or(|with| with == effort(request));
-        fits && apply(&dropped.fix, request)
+        let fits = dropped
+            .only_with
+            .is_none_or(|with| with == effort(&request));
+        fits && request.apply(&dropped.fix)
     });
     applied.filter_map(DroppedParam::lost).collect()
 }
 
-fn fix_of(error: &StatusError, request: &ChatRequest) -> Option<Fix> {
+fn fix_of(error: &StatusError, request: &Repairable<'_>) -> Option<Fix> {
     if refuses_thought_with_tools(error) {
         return Some(Fix::NoThoughtWithTools);
     }
     if error.message.starts_with(PENALTY_WORDS) {
-        return apply::penalty_in(request).map(Fix::Drop);
+        return request.penalty().map(Fix::Drop);
     }
     let code = error.code.as_deref();
     let own = [
@@ -247,7 +305,7 @@ fn fix_of(error: &StatusError, request: &ChatRequest) -> Option<Fix> {
         .or_else(|| parameter_code(&error.message))?;
     Some(match named(error)? {
         Named::Limit(limit) => Fix::Rename(limit),
-        Named::Param(param) => match param.word(request) {
+        Named::Param(param) => match request.word(param) {
             Some(word) if code == "unsupported_value" => Fix::DropWord(param, word),
             Some(_) | None => Fix::Drop(param),
         },

@@ -33,6 +33,7 @@ mod life;
 mod logs;
 mod matrix;
 mod messages;
+mod openai_path;
 mod param_repair;
 mod prometheus;
 mod responses;

@@ -371,7 +371,9 @@ fn models_keep_their_order_and_format() {
     check(
         Mode::Single,
         &single("", "b = x | FANCY\n"),
-        &["f:10: b: expected GENERIC, COHERE or COHEREV2 after the |, got \"x | FANCY\""],
+        &[
+            "f:10: b: expected GENERIC, COHERE or COHEREV2 after the |, or native, openai or auto, or one of each, got \"x | FANCY\"",
+        ],
     );
 }
 

@@ -260,40 +260,54 @@ fn endpoints_are_a_scheme_and_an_authority() {
 }
 
 #[test]
-fn models_may_force_a_format() {
-    assert_eq!(model("xai.grok-4"), Ok(("xai.grok-4".to_owned(), None)));
+fn models_may_force_a_format_and_an_api() {
+    let plain = |text: &str| {
+        let model = model(text)?;
+        Ok::<_, String>((model.id, model.format, model.api))
+    };
+    let id = || "a.b".to_owned();
+    assert_eq!(plain("a.b"), Ok((id(), None, None)));
     for (word, format) in [
         ("GENERIC", ApiFormat::Generic),
         ("cohere", ApiFormat::Cohere),
         ("CohereV2", ApiFormat::CohereV2),
     ] {
-        assert_eq!(
-            model(&format!("a.b | {word}")),
-            Ok(("a.b".to_owned(), Some(format))),
-            "{word}"
-        );
-        assert_eq!(
-            model(&format!("a.b|{word}")),
-            Ok(("a.b".to_owned(), Some(format))),
-            "{word}"
-        );
+        for text in [format!("a.b | {word}"), format!("a.b|{word}")] {
+            assert_eq!(plain(&text), Ok((id(), Some(format), None)), "{text}");
+        }
     }
+    for (word, api) in [
+        ("native", UpstreamApi::Native),
+        ("OpenAI", UpstreamApi::OpenAi),
+        ("auto", UpstreamApi::Auto),
+    ] {
+        let text = format!("a.b | {word}");
+        assert_eq!(plain(&text), Ok((id(), None, Some(api))), "{text}");
+    }
+    let both = (id(), Some(ApiFormat::CohereV2), Some(UpstreamApi::Native));
+    assert_eq!(plain("a.b | COHEREV2 | native"), Ok(both.clone()));
+    assert_eq!(plain("a.b | native|cohereV2"), Ok(both));
     for text in ["", "two words", "| COHERE"] {
+        let told = model(text).unwrap_err();
+        assert!(told.starts_with("expected an OCI model id"), "{text}");
+    }
+    for text in ["a |", "a | b", "a | COHERE | COHEREV2", "a | auto | native"] {
+        let told = model(text).unwrap_err();
         assert!(
-            model(text)
-                .unwrap_err()
-                .starts_with("expected an OCI model id"),
+            told.starts_with("expected GENERIC, COHERE or COHEREV2"),
             "{text}"
         );
     }
-    for text in ["a |", "a | b", "a | COHERE | COHEREV2"] {
-        assert!(
-            model(text)
-                .unwrap_err()
-                .starts_with("expected GENERIC, COHERE or COHEREV2"),
-            "{text}"
-        );
-    }
+    let told = model("a | openai | GENERIC").unwrap_err();
+    assert!(told.starts_with("expected a format only"), "{told}");
+}
+
+#[test]
+fn an_api_and_its_path_have_few_names() {
+    assert_eq!(upstream_api("AUTO"), Ok(UpstreamApi::Auto));
+    assert_eq!(openai_path("/openai/v1/"), Ok(OpenAiPath::OpenAi));
+    assert_eq!(openai_path("/20231130/actions/v1"), Ok(OpenAiPath::Actions));
+    assert!(upstream_api("both").is_err() && openai_path("/v1").is_err());
 }
 
 #[test]

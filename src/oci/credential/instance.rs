@@ -176,6 +176,7 @@ impl Instance {
             target: &target,
             body: None,
             compartment_id: None,
+            compartment_headers: &[],
             request_id: &request_id(),
             sign: &sign,
         };
@@ -224,6 +225,7 @@ impl Instance {
             target: &target,
             body: Some(&body),
             compartment_id: None,
+            compartment_headers: &[],
             request_id: &request_id(),
             sign: &|date| signer.sign(&request, date),
         };

@@ -196,6 +196,7 @@ impl Caller {
             target: &target,
             body: Some(&self.body),
             compartment_id: None,
+            compartment_headers: &[],
             request_id: &limits.request_id,
             sign: &|date| {
                 self.signatures.fetch_add(1, Ordering::SeqCst);
