@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use crate::harness::{Client, KEY, Response};
 use crate::matrix::faults::{FIRST_TEXT, LAST_TEXT};
-use crate::matrix::rows::{Asked, BODIES, EMBEDDINGS, EVENTS, End, HEADS, RERANKINGS, Row};
+use crate::matrix::rows::{Asked, BODIES, COPIED, EMBEDDINGS, EVENTS, End, HEADS, RERANKINGS, Row};
 use crate::matrix::site::{Api, Fleet, Site, Standing, said};
 
 /// Programs at once: most of the time is pauses between attempts.
@@ -58,7 +58,7 @@ impl Case {
             begun,
             end,
         };
-        if api != Api::Chat {
+        if matches!(api, Api::Embeddings | Api::Rerank) {
             return vec![case(false, false, end)];
         }
         let mut cases = match row.asked {
@@ -121,7 +121,7 @@ fn check_shard(limits: &str, cases: &[Case]) {
 
 /// `good`: what an account without fault says.
 fn check(site: &Site, case: Case, good: &str) {
-    let (name, end) = (case.name(), case.end);
+    let (name, end, words) = (case.name(), case.end, case.api.words());
     if case.row.fault.looks_stale() {
         site.close_pool();
     }
@@ -129,10 +129,10 @@ fn check(site: &Site, case: Case, good: &str) {
     let began = Instant::now();
     let (answer, mut client) = if case.begun {
         let gate = Gate::new();
-        site.arm(Some(case.row.fault.script(Some(&gate))));
-        site.chat_until("grok", FIRST_TEXT, &gate)
+        site.arm(Some(case.row.fault.script(Some(&gate), words)));
+        site.chat_until(words.model(), FIRST_TEXT, &gate)
     } else {
-        site.arm(Some(case.row.fault.script(None)));
+        site.arm(Some(case.row.fault.script(None, words)));
         site.ask(case.api, case.stream)
     };
     let shown = format!("{name}: {} {}", answer.status, short(&answer));
@@ -268,6 +268,16 @@ fn what_goes_wrong_within_a_whole_answer_ends_as_the_table_says() {
 #[test]
 fn what_goes_wrong_within_a_stream_ends_as_the_table_says() {
     check_all(EVENTS, Api::Chat);
+}
+
+#[test]
+fn what_goes_wrong_before_a_copied_body_ends_as_the_table_says() {
+    check_all(HEADS, Api::Copied);
+}
+
+#[test]
+fn what_goes_wrong_within_a_copied_answer_ends_as_the_table_says() {
+    check_all(COPIED, Api::Copied);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use ociai_proxy::simulator::Gate;
 use serde_json::{Value, json};
 
 use crate::harness::{Client, KEY, Response};
-use crate::matrix::faults::{FIRST_TEXT, LAST_TEXT};
+use crate::matrix::faults::{FIRST_TEXT, LAST_TEXT, Words};
 use crate::matrix::rows::{BODIES, EVENTS, HEADS};
 use crate::matrix::site::{self, Fleet, Site, until};
 use crate::matrix::{Case, PATIENT, short};
@@ -136,7 +136,7 @@ fn check(site: &Site, api: Api, case: Case, good: &str) {
         site.close_pool();
     }
     let gate = case.begun.then(Gate::new);
-    site.arm(Some(case.row.fault.script(gate.as_ref())));
+    site.arm(Some(case.row.fault.script(gate.as_ref(), Words::Native)));
     let mut client = api.ask(site, case.stream);
     let answer = match &gate {
         Some(gate) => until(&mut client, FIRST_TEXT, gate),

@@ -35,6 +35,49 @@ pub(crate) const WIDE: &[u8] =
 
 "#;
 
+/// In whose words an answer is: those of OCI's native API, or of its OpenAI-compatible one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Words {
+    Native,
+    OpenAi,
+}
+
+impl Words {
+    /// The clients' name of a model that is asked through that API.
+    pub(crate) fn model(self) -> &'static str {
+        match self {
+            Self::Native => "grok",
+            Self::OpenAi => "passed",
+        }
+    }
+
+    fn first(self) -> &'static [u8] {
+        match self {
+            Self::Native => FIRST,
+            Self::OpenAi => {
+                br#"data: {"choices":[{"index":0,"delta":{"role":"assistant","content":"First"}}]}
+
+"#
+            }
+        }
+    }
+
+    fn answer(self) -> &'static str {
+        match self {
+            Self::Native => ANSWER,
+            Self::OpenAi => {
+                r#"{"choices":[{"index":0,"message":{"role":"assistant","content":" and last."},"finish_reason":"stop"}]}"#
+            }
+        }
+    }
+}
+
+/// The last chunk of an OpenAI-shaped stream.
+pub(crate) const LAST_CHUNK: &[u8] =
+    br#"data: {"choices":[{"index":0,"delta":{"content":" and last."},"finish_reason":"stop"}]}
+
+"#;
+
 /// A comment of some length: a stream's limit is reached sooner.
 pub(crate) const COMMENT: &[u8] = &{
     let mut line = [b' '; 16 * 1024];
@@ -84,20 +127,20 @@ pub(crate) enum Then {
 
 impl Fault {
     /// `begun`: behind the first event of a stream, once the client has that and has opened the gate.
-    pub(crate) fn script(self, begun: Option<&Gate>) -> Script {
+    pub(crate) fn script(self, begun: Option<&Gate>, words: Words) -> Script {
         match self {
             Self::Raw(bytes, then) => steps([vec![bytes_of(bytes)], then.steps()]),
             Self::Status(status, headers, body) => answer(status, headers, body),
-            Self::Answer(headers) => answer(200, headers, ANSWER),
+            Self::Answer(headers) => answer(200, headers, words.answer()),
             Self::Events(events, then) => {
                 let events = events.iter().map(|event| bytes_of(event));
-                steps([head(begun), events.collect(), then.steps()])
+                steps([head(begun, words), events.collect(), then.steps()])
             }
             Self::Event(make) => {
                 let event = vec![Step::Bytes(make()), Step::CloseCleanly];
-                steps([head(begun), event])
+                steps([head(begun, words), event])
             }
-            Self::Unframed(bytes) => unframed(begun, bytes),
+            Self::Unframed(bytes) => unframed(begun, bytes, words),
             Self::Made(make) => make(),
         }
     }
@@ -154,7 +197,7 @@ fn bytes_of(bytes: &[u8]) -> Step {
     Step::Bytes(bytes.to_vec())
 }
 
-fn head(begun: Option<&Gate>) -> Vec<Step> {
+fn head(begun: Option<&Gate>, words: Words) -> Vec<Step> {
     let head = Step::Head {
         status: 200,
         content_type: "text/event-stream".to_owned(),
@@ -162,7 +205,7 @@ fn head(begun: Option<&Gate>) -> Vec<Step> {
     };
     let mut steps = vec![head];
     if let Some(gate) = begun {
-        steps.extend([bytes_of(FIRST), Step::WaitFor(gate.clone())]);
+        steps.extend([bytes_of(words.first()), Step::WaitFor(gate.clone())]);
     }
     steps
 }
@@ -178,13 +221,14 @@ fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Script {
     }
 }
 
-fn unframed(begun: Option<&Gate>, bytes: &[u8]) -> Script {
+fn unframed(begun: Option<&Gate>, bytes: &[u8], words: Words) -> Script {
     let head =
         b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
     let mut steps = vec![bytes_of(head)];
     if let Some(gate) = begun {
-        let size = format!("{:x}\r\n", FIRST.len());
-        steps.extend([size.as_bytes(), FIRST, b"\r\n"].map(bytes_of));
+        let first = words.first();
+        let size = format!("{:x}\r\n", first.len());
+        steps.extend([size.as_bytes(), first, b"\r\n"].map(bytes_of));
         steps.push(Step::WaitFor(gate.clone()));
     }
     steps.extend([bytes_of(bytes), Step::Cut]);

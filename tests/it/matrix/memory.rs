@@ -7,7 +7,7 @@ use ociai_proxy::simulator::{Framing, Script, Step};
 use crate::harness::Proxy;
 use crate::matrix::faults::Fault::{Events, Raw};
 use crate::matrix::faults::Then::Flood;
-use crate::matrix::faults::{COMMENT, FIRST_TEXT};
+use crate::matrix::faults::{COMMENT, FIRST_TEXT, Words};
 use crate::matrix::site::{Fleet, Site, ask};
 
 const LIMITS: &str = "retry_attempts = 0\nrequest_timeout = 600s\n[CIRCUIT_BREAKER]\nmax_failures = 1000000\nmin_requests = 1000000";
@@ -82,7 +82,7 @@ fn what_has_no_end_costs_bounded_memory() {
         ),
         ("comments", Events(&[], Flood(COMMENT)), true),
     ] {
-        let (peak, left) = attack(what, || fault.script(None), stream);
+        let (peak, left) = attack(what, || fault.script(None, Words::Native), stream);
         println!("{what}: {peak} KiB at most, {left} KiB left");
         assert!(peak <= AT_ONCE * PEAK_KIB_A_CALL, "{what}: {peak} KiB");
         assert!(left <= LEFT_KIB, "{what}: {left} KiB left");

@@ -3,7 +3,7 @@
 
 use crate::matrix::faults::Fault::{self, Answer, Event, Events, Made, Raw, Status, Unframed};
 use crate::matrix::faults::Then::{Clean, Cut, Drip, Flood, Hang};
-use crate::matrix::faults::{self, HTML, LAST, NO_MEANING, WIDE};
+use crate::matrix::faults::{self, HTML, LAST, LAST_CHUNK, NO_MEANING, WIDE};
 
 /// How a request ends. The test asserts each of these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -262,4 +262,41 @@ rows! {
     [Stream] "comments without end", Events(&[], Drip(b": ping\n\n")) => LATE, SAVED;
     [Begun] "comments without end", Events(&[], Flood(faults::COMMENT)) => broken(FAILED), broken(FAILED);
     [Stream] "a connection left open behind the last event", Events(&[LAST], Hang) => FINE, FINE, begun FINE;
+}
+
+rows! {
+    /// Within an answer of the OpenAI-compatible API, which is copied.
+    COPIED:
+    [Whole] "a wrong content type", Answer(&[("content-type", "text/html")]) => FINE, FINE;
+    [Whole] "half of the JSON", Status(200, &[], r#"{"choices":[{"index":0,"mess"#) => again(FAILED), SAVED;
+    [Whole] "JSON of another shape", Status(200, &[], r#"{"hello":"world"}"#) => again(FAILED), SAVED;
+    [Whole] "a list", Status(200, &[], "[]") => again(FAILED), SAVED;
+    [Whole] "an answer without choices", Status(200, &[], r#"{"choices":[]}"#) => again(FAILED), SAVED;
+    [Whole] "an error with status 200", Status(200, &[], r#"{"error":{"message":"no","code":"500"}}"#) => again(FAILED), SAVED;
+    [Whole] "an error that throttles with status 200", Status(200, &[], r#"{"error":{"message":"no","code":"rate_limit_exceeded"}}"#) => error(429, Some("rate_limit_exceeded"), 1, "cooling", 1), saved_from("cooling", 1);
+    [Whole] "bytes that are not UTF-8", Raw(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{\"choices\":[{}],\"x\":\"\xFF\"}", Cut) => again(FAILED), SAVED;
+    [Whole] "a stream instead", Events(&[LAST_CHUNK], Clean) => again(FAILED), SAVED;
+    [Stream] "cut", Events(&[], Cut) => again(FAILED), SAVED, begun broken(FAILED);
+    [Stream] "an end without a finish", Events(&[], Clean) => again(FAILED), SAVED, begun broken(FAILED);
+    [Stream] "[DONE] without a finish", Events(&[b"data: [DONE]\n\n"], Clean) => again(FAILED), SAVED, begun broken(FAILED);
+    [Stream] "half an event, and cut", Events(&[b"data: {\"choices\":"], Cut) => again(FAILED), SAVED, begun broken(FAILED);
+    [Stream] "half an event, and the end", Events(&[b"data: {\"choices\":"], Clean) => again(FAILED), SAVED, begun broken(FAILED);
+    [Stream] "silence", Events(&[], Hang) => LATE, SAVED, begun broken(TIMEOUT);
+    [Stream] "a comment, and silence", Events(&[b": ping\n\n"], Hang) => LATE, SAVED, begun broken(TIMEOUT);
+    [Stream] "events that say nothing, without end", Events(&[], Drip(NO_MEANING)) => LATE, SAVED;
+    [Stream] "an error event", Events(&[b"data: {\"code\":\"InternalServerError\",\"message\":\"no\"}\n\n"], Clean) => again("InternalServerError"), SAVED, begun broken("InternalServerError");
+    [Stream] "an error event of OpenAI's", Events(&[b"data: {\"error\":{\"message\":\"no\",\"code\":\"500\"}}\n\n"], Clean) => again(FAILED), SAVED, begun broken(FAILED);
+    [Stream] "an error event that throttles", Events(&[b"event: error\ndata: {\"error\":{\"code\":\"rate_limit_exceeded\",\"message\":\"no\"}}\n\n"], Clean) => error(429, Some("rate_limit_exceeded"), 1, "cooling", 1), saved_from("cooling", 1), begun End { state: "cooling", ..broken("rate_limit_exceeded") };
+    [Stream] "an event that is no JSON", Events(&[b"data: <html>\n\n"], Clean) => again(FAILED), SAVED, begun broken(FAILED);
+    [Stream] "an event that is a list", Events(&[b"data: []\n\n"], Clean) => again(FAILED), SAVED, begun broken(FAILED);
+    [Stream] "an event nested too deep", Event(faults::deep) => again(FAILED), SAVED, begun broken(FAILED);
+    [Stream] "an event that is not UTF-8", Events(&[b"data: {\"choices\":[],\"x\":\"\xF0\x9F\"}\n\n"], Clean) => again(FAILED), SAVED, begun broken(FAILED);
+    [Stream] "a line without end", Events(&[b"data: {\""], Flood(b"x")) => again(FAILED), SAVED, begun broken(FAILED);
+    [Stream] "an event over the limit", Event(faults::long) => again(FAILED), SAVED, begun broken(FAILED);
+    [Stream] "a choice that nobody asked for", Events(&[b"data: {\"choices\":[{\"index\":4294967296}]}\n\n"], Clean) => again(FAILED), SAVED, begun broken(FAILED);
+    [Stream] "a chunk size that is none", Unframed(b"zz\r\n") => again(FAILED), SAVED, begun broken(FAILED);
+    [Stream] "comments without end", Events(&[], Drip(b": ping\n\n")) => LATE, SAVED;
+    [Stream] "a connection left open behind the last event", Events(&[LAST_CHUNK], Hang) => FINE, FINE, begun FINE;
+    [Stream] "no [DONE]", Events(&[LAST_CHUNK], Clean) => FINE, FINE, begun FINE;
+    [Stream] "comments without end behind the last event", Events(&[LAST_CHUNK], Drip(b": ping\n\n")) => FINE, FINE;
 }

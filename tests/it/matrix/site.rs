@@ -8,7 +8,7 @@ use ociai_proxy::simulator::{Account, Gate, Options, Recorded, Script, Simulator
 use serde_json::{Value, json};
 
 use crate::harness::{Client, DEADLINE, KEY, Proxy, Response, eventually, furnished, program};
-use crate::matrix::faults::closing;
+use crate::matrix::faults::{Words, closing};
 
 const PEM: &str = include_str!("../../fixtures/signing/TEST-KEY-throwaway-pkcs1.pem");
 /// Clients' names of the models, and their ids at OCI: one of each format, and of those that do not chat.
@@ -44,8 +44,20 @@ impl Fleet {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Api {
     Chat,
+    /// A chat through OCI's OpenAI-compatible API.
+    Copied,
     Embeddings,
     Rerank,
+}
+
+impl Api {
+    /// Of OCI's answer.
+    pub(crate) fn words(self) -> Words {
+        match self {
+            Self::Copied => Words::OpenAi,
+            Self::Chat | Self::Embeddings | Self::Rerank => Words::Native,
+        }
+    }
 }
 
 /// What the faulty account does, and who was asked since it does.
@@ -103,6 +115,7 @@ impl Site {
         for (name, id) in MODELS {
             config += &format!("{name} = {id}\n");
         }
+        config += "passed = xai.grok-4.3 | openai\n";
         for (number, id) in fleet.ids().iter().enumerate() {
             let account = accounts.iter().find(|account| account.id == *id).unwrap();
             let own = simulator.endpoint();
@@ -191,7 +204,7 @@ impl Site {
     /// The same of any kind; chats are Grok's.
     pub(crate) fn ask(&self, api: Api, stream: bool) -> (Response, Client) {
         let (path, body) = match api {
-            Api::Chat => return self.chat("grok", stream),
+            Api::Chat | Api::Copied => return self.chat(api.words().model(), stream),
             Api::Embeddings => (
                 "/v1/embeddings",
                 json!({"model": "embed", "input": ["Hello", "World"], "dimensions": 256}),
@@ -274,7 +287,8 @@ fn chooser(armed: &Arc<Mutex<Armed>>) -> ociai_proxy::simulator::Chooser {
     let armed = Arc::clone(armed);
     Arc::new(move |request: &Recorded| {
         let account = request.account.clone()?;
-        if !request.target.contains("/actions/") {
+        let calls = ["/actions/", "/chat/completions"];
+        if !calls.iter().any(|call| request.target.contains(call)) {
             return None;
         }
         let mut armed = lock(&armed);
