@@ -5,7 +5,7 @@
 //! a request must cost at the least, the *ideal*, is measured part by part in the same run. `--compare CMD` puts another proxy, or
 //! an earlier build of this one, under the same loads; see [`process::Subject::other`] for what CMD finds.
 //!
-//! `-- --only load,paced` runs a part: parts, load, paced, slow, queue, footprint, growth. `-- --million` also looks at the memory
+//! `-- --only load,paced` runs a part: parts, load, paced, apis, slow, queue, footprint, growth. `-- --million` also looks at the memory
 //! over a million requests.
 
 #![expect(
@@ -22,6 +22,7 @@ mod speed {
     #[path = "../../it/harness.rs"]
     mod harness;
 
+    mod apis;
     mod body;
     mod crowd;
     mod figures;

@@ -14,12 +14,12 @@ use super::process::{Memory, Subject, config};
 use super::upstream::Upstream;
 
 /// Threads of the program, and open streams.
-const WORKERS: usize = 200;
+pub(super) const WORKERS: usize = 200;
 /// Not measured, at the beginning of a load.
 const WARM_UP: Duration = Duration::from_millis(600);
 /// A stream of a model that thinks fast.
-const EVENTS: u32 = 50;
-const GAP: Duration = Duration::from_millis(20);
+pub(super) const EVENTS: u32 = 50;
+pub(super) const GAP: Duration = Duration::from_millis(20);
 const SLOW: Duration = Duration::from_secs(2);
 /// Of the queue: accounts, what an answer takes, and the clients.
 const ACCOUNTS: usize = 16;
@@ -61,16 +61,16 @@ struct Options {
 }
 
 /// Who is put under a load.
-struct Contender {
-    name: &'static str,
+pub(super) struct Contender {
+    pub(super) name: &'static str,
     /// None: the upstream itself.
-    subject: Option<Subject>,
+    pub(super) subject: Option<Subject>,
 }
 
-struct Bench {
+pub(super) struct Bench {
     options: Options,
     epoch: Instant,
-    upstream: Upstream,
+    pub(super) upstream: Upstream,
 }
 
 pub(crate) fn run() {
@@ -91,6 +91,7 @@ pub(crate) fn run() {
         ("parts", Bench::parts as fn(&Bench)),
         ("load", Bench::load),
         ("paced", Bench::paced),
+        ("apis", super::apis::apis),
         ("slow", Bench::slow),
         ("queue", Bench::queue),
         ("footprint", Bench::footprint),
@@ -109,7 +110,7 @@ impl Bench {
         Duration::from_millis(self.options.length)
     }
 
-    fn bodies(&self) -> Vec<Body> {
+    pub(super) fn bodies(&self) -> Vec<Body> {
         let names = ["small", "image", "text"];
         let all = names
             .into_iter()
@@ -121,7 +122,7 @@ impl Bench {
     }
 
     /// One account, as the program is set by default.
-    fn plain_config(&self) -> String {
+    pub(super) fn plain_config(&self) -> String {
         config(self.upstream.address, 1, "")
     }
 
@@ -146,7 +147,7 @@ impl Bench {
     }
 
     /// Puts it on all of them in turn; what was seen of each.
-    fn measure(&self, contenders: &[Contender], load: &Load<'_>) -> Vec<Vec<Seen>> {
+    pub(super) fn measure(&self, contenders: &[Contender], load: &Load<'_>) -> Vec<Vec<Seen>> {
         self.measure_between(contenders, load, || {})
     }
 
@@ -178,7 +179,7 @@ impl Bench {
         seen
     }
 
-    fn base<'a>(&self, request: &'a [u8], clients: usize) -> Load<'a> {
+    pub(super) fn base<'a>(&self, request: &'a [u8], clients: usize) -> Load<'a> {
         Load {
             address: self.upstream.address,
             request,
@@ -544,7 +545,7 @@ fn critical_section() {
 }
 
 /// Requests a second.
-fn rate(seen: &[Seen]) -> Spread {
+pub(super) fn rate(seen: &[Seen]) -> Spread {
     Spread::of(
         seen.iter()
             .map(|seen| seen.done as f64 / seen.length.as_secs_f64()),
@@ -552,7 +553,7 @@ fn rate(seen: &[Seen]) -> Spread {
 }
 
 /// In milliseconds.
-fn latency(seen: &[Seen], percent: usize) -> Spread {
+pub(super) fn latency(seen: &[Seen], percent: usize) -> Spread {
     Spread::of(seen.iter().map(|seen| quantile(&seen.took, percent)))
 }
 
@@ -569,14 +570,14 @@ fn of_ideal(seen: &[Seen], ideals: &[f64]) -> (Spread, Spread) {
 }
 
 /// CPU seconds a request.
-fn cpu_each(seen: &[Seen]) -> Spread {
+pub(super) fn cpu_each(seen: &[Seen]) -> Spread {
     Spread::of(
         seen.iter()
             .map(|seen| seen.cpu.as_secs_f64() / seen.done.max(1) as f64),
     )
 }
 
-fn failures(seen: &[Seen]) -> String {
+pub(super) fn failures(seen: &[Seen]) -> String {
     if let Some(why) = seen.iter().find_map(|seen| seen.why.as_ref()) {
         println!("a failure: {why}");
     }

@@ -37,6 +37,8 @@ struct Connection {
     /// Of the body, still to come.
     left: Option<usize>,
     is_chat: bool,
+    /// Of the OpenAI-compatible API: what is asked in OpenAI's words is answered in them.
+    is_openai: bool,
 }
 
 /// The next piece of an answer.
@@ -51,6 +53,7 @@ struct Server {
     due: BinaryHeap<Due>,
     epoch: Instant,
     whole: Vec<u8>,
+    whole_openai: Vec<u8>,
 }
 
 impl Upstream {
@@ -70,6 +73,7 @@ impl Upstream {
             due: BinaryHeap::new(),
             epoch,
             whole: answer("application/json", whole_body().as_bytes()),
+            whole_openai: answer("application/json", whole_openai_body().as_bytes()),
         };
         thread::spawn(move || server.run());
         Self { address, plan }
@@ -129,6 +133,7 @@ impl Server {
                 input: Vec::new(),
                 left: None,
                 is_chat: false,
+                is_openai: false,
             }));
         }
     }
@@ -142,6 +147,7 @@ impl Server {
             input,
             left,
             is_chat,
+            is_openai,
         } = connection;
         let is_open = self.poll.read(stream, |bytes| match left {
             Some(left) => *left = left.saturating_sub(bytes.len()),
@@ -150,6 +156,7 @@ impl Server {
                 if let Some(length) = head_length(input) {
                     let head = std::str::from_utf8(&input[..length]).unwrap();
                     *is_chat = head.starts_with("POST ");
+                    *is_openai = head.starts_with(OPENAI);
                     let body = field(head, "content-length").map_or(0, |n| n.parse().unwrap());
                     *left = Some((length + body).saturating_sub(input.len()));
                     input.clear();
@@ -183,13 +190,23 @@ impl Server {
             // A list of a health check.
             (&connection.stream).write_all(&answer("application/json", br#"{"items":[]}"#))
         } else if events == 0 {
-            (&connection.stream).write_all(&self.whole)
+            let whole = if connection.is_openai {
+                &self.whole_openai
+            } else {
+                &self.whole
+            };
+            (&connection.stream).write_all(whole)
         } else {
             let mut piece = Vec::new();
             if step == 0 {
                 piece.extend_from_slice(STREAM_HEAD);
             }
-            let event = event_at(self.epoch, step + 1 == events);
+            let is_last = step + 1 == events;
+            let event = if connection.is_openai {
+                openai_event_at(self.epoch, is_last)
+            } else {
+                event_at(self.epoch, is_last)
+            };
             write!(piece, "{:x}\r\n{event}\r\n", event.len()).unwrap();
             if step + 1 == events {
                 piece.extend_from_slice(b"0\r\n\r\n");
@@ -204,6 +221,9 @@ impl Server {
         }
     }
 }
+
+/// What a request begins with of a program that is set to `upstream_api = openai`.
+const OPENAI: &str = "POST /20231130/actions/v1/chat/completions ";
 
 const STREAM_HEAD: &[u8] =
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -226,6 +246,30 @@ pub(crate) fn whole_body() -> String {
     let text = [TEXT; 6].join(" ");
     format!(
         r#"{{"modelId":"xai.grok-4.3","modelVersion":"1.0.0","chatResponse":{{"apiFormat":"GENERIC","timeCreated":"2026-11-26T10:00:00.000Z","choices":[{{"index":0,"message":{{"role":"ASSISTANT","content":[{{"type":"TEXT","text":"{text}"}}]}},"finishReason":"stop"}}],"usage":{{"completionTokens":78,"promptTokens":412,"totalTokens":490}}}}}}"#
+    )
+}
+
+/// The same in OpenAI's words.
+fn whole_openai_body() -> String {
+    let text = [TEXT; 6].join(" ");
+    format!(
+        r#"{{"id":"chatcmpl-0123456789abcdef","object":"chat.completion","created":1795687200,"model":"xai.grok-4.3","choices":[{{"index":0,"message":{{"role":"assistant","content":"{text}"}},"finish_reason":"stop"}}],"usage":{{"prompt_tokens":412,"completion_tokens":78,"total_tokens":490}}}}"#
+    )
+}
+
+/// See [`event_at`].
+fn openai_event_at(epoch: Instant, is_last: bool) -> String {
+    let stamp = epoch.elapsed().as_nanos();
+    let (reason, usage, done) = if is_last {
+        let usage = r#","usage":{"prompt_tokens":412,"completion_tokens":50,"total_tokens":462}"#;
+        (r#""stop""#, usage, "data: [DONE]\n\n")
+    } else {
+        ("null", "", "")
+    };
+    format!(
+        "data: {{\"id\":\"chatcmpl-0123456789abcdef\",\"object\":\"chat.completion.chunk\",\"created\":1795687200,\
+         \"model\":\"xai.grok-4.3\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\" t={stamp};\"}},\
+         \"finish_reason\":{reason}}}]{usage}}}\n\n{done}"
     )
 }
 
