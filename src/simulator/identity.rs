@@ -66,6 +66,8 @@ struct State {
     life: Duration,
     binds_wrongly: bool,
     tokens: Vec<Token>,
+    /// API keys of the service, and whose.
+    api_keys: Vec<(String, String)>,
 }
 
 struct Token {
@@ -107,6 +109,7 @@ impl Identities {
                 life: LIFE,
                 binds_wrongly: false,
                 tokens: Vec::new(),
+                api_keys: Vec::new(),
             }),
         })
     }
@@ -165,6 +168,26 @@ impl Identities {
             expires: UNIX_EPOCH + Duration::from_secs(seconds(expires)),
         });
         text
+    }
+
+    /// From now on this key is the account's.
+    pub(super) fn add_api_key(&self, key: &str, account: &str) {
+        let pair = (key.to_owned(), account.to_owned());
+        self.state.lock().api_keys.push(pair);
+    }
+
+    /// Of a request to the OpenAI-compatible API that comes with an API key of the service; `None`: it is signed.
+    pub(super) fn check_api_key(&self, request: &Signed<'_>) -> Option<Finding> {
+        let authorization = find(request.headers, "authorization")?;
+        let key = authorization.strip_prefix("Bearer ")?;
+        let state = self.state.lock();
+        let known = state.api_keys.iter().find(|(known, _)| known == key);
+        let account = known.map(|(_, account)| account.clone());
+        let verdict = account.is_some().then_some(());
+        Some(Finding {
+            account,
+            verdict: verdict.ok_or_else(|| "unknown API key".to_owned()),
+        })
     }
 
     /// Of a request to one of these services, or of one with a token; `None`: it is neither.

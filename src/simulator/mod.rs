@@ -321,6 +321,11 @@ impl Simulator {
         self.shared.identities.set_binds_wrongly(wrongly);
     }
 
+    /// An API key of the service is the account's from now on: good for the OpenAI-compatible API alone.
+    pub fn add_api_key(&self, key: &str, account: &str) {
+        self.shared.identities.add_api_key(key, account);
+    }
+
     /// The tokens of this account are good no more.
     pub fn revoke_tokens(&self, account: &str) {
         self.shared.identities.revoke(account);

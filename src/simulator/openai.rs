@@ -59,7 +59,12 @@ fn checked(request: &Recorded) -> Result<Value, Wrong> {
     let header = |name: &str| find(&request.headers, name);
     let wrong = |what: &str| Err((what.to_owned(), None));
     let compartment = header("opc-compartment-id");
-    if compartment.is_none() || compartment != header("compartmentid") {
+    // A key says by itself whose it is.
+    let has_key = header("authorization").is_some_and(|text| text.starts_with("Bearer "));
+    if has_key && compartment.is_some() {
+        return wrong("a compartment is named beside an API key");
+    }
+    if !has_key && (compartment.is_none() || compartment != header("compartmentid")) {
         return wrong("opc-compartment-id and CompartmentId must name the same compartment");
     }
     if header("openai-project").is_some() || header("openai-organization").is_some() {

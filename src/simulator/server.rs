@@ -170,9 +170,11 @@ fn answer(connection: &mut Connection, shared: &Shared, request: Request) -> io:
         body: &request.body,
     };
     let (service, now) = (endpoint.and_then(Endpoint::service), shared.clock.now());
-    let finding = shared
-        .identities
-        .check(service, &signed, now)
+    let takes_keys = endpoint == Some(Endpoint::OpenAiChat);
+    let by_key = takes_keys.then(|| shared.identities.check_api_key(&signed));
+    let finding = by_key
+        .flatten()
+        .or_else(|| shared.identities.check(service, &signed, now))
         .unwrap_or_else(|| shared.keyring.check(&signed, now));
     let recorded = Recorded {
         method: request.method,

@@ -74,9 +74,9 @@ fn pem(simulator: &Simulator, id: &str) -> String {
     )
 }
 
-fn bearer(simulator: &Simulator) -> String {
+fn bearer(simulator: &Simulator, key: &str) -> String {
     let at = simulator.endpoint();
-    format!("oci_api_key = sk-test-key\nregion = us-chicago-1\nendpoint = {at}\n")
+    format!("oci_api_key = {key}\nregion = us-chicago-1\nendpoint = {at}\n")
 }
 
 /// A configuration of accounts by their ids and lines.
@@ -421,9 +421,12 @@ fn a_fleet_of_all_kinds_serves_while_one_of_each_fails() {
         ("s2", session(&good, "token2")),
         ("vm1", vm(&good)),
         ("vm2", vm(&bad)),
-        ("key", bearer(&good)),
+        ("key1", bearer(&good, "sk-test-good")),
+        ("key2", bearer(&good, "sk-test-unknown")),
     ];
-    let dir = furnished(&config("health_check_interval = 200ms", &accounts));
+    good.add_api_key("sk-test-good", "key1");
+    let global = "health_check_interval = 200ms\nupstream_api = auto";
+    let dir = furnished(&config(global, &accounts));
     put(dir.path(), "token1", &token(&good, "s1", HOUR));
     put(dir.path(), "token2", &token(&good, "s2", HOUR));
     good.revoke_tokens("s2");
@@ -437,13 +440,24 @@ fn a_fleet_of_all_kinds_serves_while_one_of_each_fails() {
         }
     });
     let served: Vec<_> = served.into_inner().unwrap().into_iter().collect();
-    assert_eq!(served, ["pem1", "s1", "vm1"]);
-    for (id, reason) in [("s2", "401"), ("vm2", "the metadata service has no")] {
+    assert_eq!(served, ["key1", "pem1", "s1", "vm1"]);
+    let ill = [
+        ("s2", "401"),
+        ("vm2", "the metadata service has no"),
+        ("key2", "401"),
+    ];
+    for (id, reason) in ill {
         wait_for_health(&proxy, id, false);
         let told = account(&proxy, id)["reason"].to_string();
         assert!(told.contains(reason), "{told}");
     }
-    assert_eq!(account(&proxy, "key")["healthy"], true);
+    assert_eq!(account(&proxy, "key1")["healthy"], true);
+    // Google's models are asked natively, which an API key cannot do: the others answer.
+    for _ in 0..8 {
+        let answer = proxy.chat(&ask("gemini", false, "Hello"));
+        assert_good(&answer);
+        assert_ne!(served_by(&answer), "key1");
+    }
     // All that was wrong is put right, and all come back.
     broken.store(false, Ordering::Relaxed);
     bad.set_chooser(None);
@@ -489,7 +503,7 @@ fn a_reload_keeps_a_token_that_is_good_and_ends_one_that_nobody_needs() {
 #[test]
 fn an_api_key_of_the_service_makes_no_native_calls() {
     let simulator = cloud(&["pem1"], 0);
-    let lines = [("key", bearer(&simulator))];
+    let lines = [("key", bearer(&simulator, "sk-test-key"))];
     let proxy = start(
         furnished(&config("health_check_interval = 100ms", &lines)),
         &[],
@@ -497,7 +511,7 @@ fn an_api_key_of_the_service_makes_no_native_calls() {
     let answer = proxy.chat(&ask("grok", false, "Hello"));
     answer.assert_error(404, Some("model_not_served"));
     let mixed = [
-        ("key", bearer(&simulator)),
+        ("key", bearer(&simulator, "sk-test-key")),
         ("pem1", pem(&simulator, "pem1")),
     ];
     let proxy = start(
@@ -528,7 +542,7 @@ fn a_check_has_a_row_for_each_kind() {
         ("pem1", pem(&simulator, "pem1")),
         ("s", session(&simulator, "token")),
         ("vm", vm(&simulator)),
-        ("key", bearer(&simulator)),
+        ("key", bearer(&simulator, "sk-test-key")),
     ];
     let dir = furnished(&config("", &accounts));
     put(dir.path(), "token", &token(&simulator, "s", HOUR));
