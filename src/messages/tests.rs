@@ -150,6 +150,6 @@ fn a_page_of_models_has_its_ends() {
     let model = |id: &str, date: &str| json!({"type": "model", "id": id, "display_name": id, "created_at": date, "lifecycle": "active"});
     assert_eq!(
         serde_json::to_value(page).unwrap(),
-        json!({"data": [model("a", "1970-01-01T00:00:00Z"), model("b", "2023-11-14T22:13:20Z")], "has_more": false, "first_id": "a", "last_id": "b"})
+        json!({"data": [model("a", "1970-01-01T00:00:00.000Z"), model("b", "2023-11-14T22:13:20.000Z")], "has_more": false, "first_id": "a", "last_id": "b"})
     );
 }
