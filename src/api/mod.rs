@@ -144,8 +144,9 @@ impl Api {
             }
             Route::CountTokens => messages::count_tokens(&live, &exchange),
             Route::StoredResponse => Reply::error(&ApiError::not_stored()),
-            Route::Models => models::list(&live, Shape::of(exchange.head())),
-            Route::Model(name) => models::one(&live, name, Shape::of(exchange.head())),
+            // The last list may have come since `live` was taken.
+            Route::Models => models::list(&self.live(), Shape::of(exchange.head())),
+            Route::Model(name) => models::one(&self.live(), name, Shape::of(exchange.head())),
             Route::Health => status::health(self, &live),
             Route::Ready => status::ready(self, &live),
             Route::Accounts => stats::accounts(&live),

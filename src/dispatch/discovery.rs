@@ -34,6 +34,15 @@ struct State {
     since: Option<Instant>,
     /// Accounts whose trouble with their list is told.
     told: Vec<SeatNumber>,
+    /// Lists that have come, and that those who answer from a copy do not have yet.
+    unpublished: usize,
+}
+
+impl State {
+    /// Whether all accounts have answered, and everybody knows.
+    fn is_heard(&self) -> bool {
+        self.unpublished == 0 && self.catalogue.is_heard()
+    }
 }
 
 impl Discovery {
@@ -58,7 +67,7 @@ impl Discovery {
         loop {
             let result = found(&state.union);
             let until = state.since.map(|since| since + FIRST_LISTS_WAIT);
-            let over = state.catalogue.is_heard() || until.is_none_or(|at| at <= Instant::now());
+            let over = state.is_heard() || until.is_none_or(|at| at <= Instant::now());
             match until {
                 Some(until) if result.is_none() && !over => {
                     self.changed.wait_until(&mut state, until);
@@ -91,7 +100,7 @@ impl Dispatch {
     pub(crate) fn awaits_lists(&self) -> bool {
         let state = self.lasting.discovery.state.lock();
         let is_fresh = |since: Instant| since.elapsed() < FIRST_LISTS_WAIT;
-        !state.catalogue.is_heard() && state.since.is_some_and(is_fresh)
+        !state.is_heard() && state.since.is_some_and(is_fresh)
     }
 
     /// When a list that could not be had is asked for again; `None`: there is none such.
@@ -159,6 +168,7 @@ impl Dispatch {
             unlisted = Some(state.catalogue.unlisted(&union));
             state.union = Arc::new(union);
         }
+        state.unpublished += 1;
         let count = state.catalogue.list_of(seat).map(<[Listed]>::len);
         let was_told = state.told.contains(&seat);
         state.told.retain(|told| *told != seat);
@@ -170,6 +180,7 @@ impl Dispatch {
             self.lasting.slots.set_unlisted(unlisted);
             changed();
         }
+        discovery.state.lock().unpublished -= 1;
         discovery.changed.notify_all();
         tell(account, count, is_news, why.as_ref(), was_told);
     }
