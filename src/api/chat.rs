@@ -9,13 +9,14 @@ use parking_lot::Mutex;
 use crate::api::Live;
 use crate::api::served::{self, About, Refused};
 use crate::dispatch::Job;
-use crate::dispatch::request::Request;
+use crate::dispatch::request::{Conversation, Read, Request, Translation};
 use crate::http::body::{Body, Share};
 use crate::http::exchange::Exchange;
 use crate::names::RequestId;
 use crate::openai::chat::ChatRequest;
 use crate::openai::error::ApiError;
 use crate::openai::render::{ChatRender, Render};
+use crate::responses::Answering;
 use crate::stats::models::Operation;
 use crate::translate::models::{Purpose, UpstreamApi};
 use crate::translate::passthrough::{Action, Asked as AskedThrough};
@@ -24,16 +25,10 @@ use crate::translate::{self, Dialect, ReplyMeta, fields};
 /// Names of fields that are noted as left out, so that a client with ever new ones cannot fill the memory.
 const MAX_NOTED: usize = 256;
 
-/// A client's request in the words of a chat.
-pub(crate) struct Conversation {
-    pub(crate) request: ChatRequest,
-    pub(crate) render: Box<dyn Render>,
-    /// The client's names of what was left out because a chat has no word for it.
-    pub(crate) lost: Vec<String>,
-}
-
-/// Reads the body of an API's request. Errors: 400 that names the field at fault.
-pub(crate) type Read = fn(&[u8], &RequestId) -> Result<Conversation, ApiError>;
+/// Of a response that goes through and may not be asked for as a stream.
+const NO_STREAM: &str = "`stream`: with `force_non_stream` OCI is asked for no streams, and a whole response of its \
+                         OpenAI-compatible API is not made into one. Ask without `stream`, or set `upstream_api = native` or `auto` \
+                         for this model, with the conversation in `input`.";
 
 /// `POST /v1/chat/completions`.
 pub(crate) fn read(body: &[u8], _id: &RequestId) -> Result<Conversation, ApiError> {
@@ -69,8 +64,8 @@ fn prepare(
 ) -> Result<Job, Refused> {
     let (body, memory) = served::body(exchange)?;
     let (body, memory) = match action.filter(|_| live.settings.models.has_openai_api()) {
-        Some(action) => match pass(live, exchange.request_id(), action, body, memory) {
-            Ok(job) => return Ok(job),
+        Some(action) => match pass(live, exchange.request_id(), (action, read), body, memory) {
+            Ok(passed) => return passed,
             Err(back) => back,
         },
         None => (body, memory),
@@ -126,10 +121,10 @@ fn prepare(
 fn pass(
     live: &Live,
     id: &RequestId,
-    action: Action,
+    (action, read): (Action, Read),
     body: Body,
     memory: Share,
-) -> Result<Job, (Body, Share)> {
+) -> Result<Result<Job, Refused>, (Body, Share)> {
     // Who translates it says what is wrong with it.
     let asked = AskedThrough::read(action, &body);
     let known = asked.and_then(|asked| {
@@ -139,28 +134,49 @@ fn pass(
     let Some((asked, model, target)) = known else {
         return Err((body, memory));
     };
+    let is_unstreamable = live.rules.force_non_stream && asked.wants_stream && !action.unfolds();
     let translation = match target.api() {
         UpstreamApi::Native => return Err((body, memory)),
         UpstreamApi::OpenAi => None,
-        UpstreamApi::Auto if target.is_never_native() => None,
-        UpstreamApi::Auto => Some((target.clone(), live.rules)),
+        UpstreamApi::Auto if action.is_missing_for(&target) => return Err((body, memory)),
+        UpstreamApi::Auto if target.is_never_native() || asked.needs_storage() => None,
+        UpstreamApi::Auto if is_unstreamable => return Err((body, memory)),
+        UpstreamApi::Auto => Some(Translation {
+            target: target.clone(),
+            rules: live.rules,
+            read,
+            id: id.clone(),
+        }),
     };
+    if is_unstreamable {
+        let error = ApiError::invalid_request(NO_STREAM, Some("stream".to_owned()));
+        let model = Some(model);
+        return Ok(Err(Refused { model, error }));
+    }
     let (wants_stream, include_usage) = (asked.wants_stream, asked.wants_usage);
     let choices = asked.choices;
     let meta = meta_of(id, asked.model.clone());
     let passed = asked.for_model(&target, &live.rules);
-    Ok(Job {
+    Ok(Ok(Job {
         model,
         serving: target.serving_mode(),
         request: Request::passed(passed, translation),
         memory: Some(body.into_share(memory)),
         meta,
-        render: Box::new(ChatRender),
+        render: render_of(action),
         wants_stream,
         include_usage,
         choices,
         lost: Vec::new(),
-    })
+    }))
+}
+
+/// What ends a copied answer that upstream does not.
+fn render_of(action: Action) -> Box<dyn Render> {
+    match action {
+        Action::ChatCompletions => Box::new(ChatRender),
+        Action::Responses => Box::new(Answering::copying()),
+    }
 }
 
 /// Once a name: a client sends the same fields with each request.

@@ -1,7 +1,7 @@
 //! `POST /v1/completions`, the legacy API: answered with a chat.
 
-use crate::api::chat::Conversation;
 use crate::completions;
+use crate::dispatch::request::Conversation;
 use crate::names::RequestId;
 use crate::openai::error::ApiError;
 

@@ -1,7 +1,7 @@
 //! `POST /v1/messages`, read for the one path that all chats take, and `POST /v1/messages/count_tokens`, which nobody is asked for.
 
-use crate::api::chat::Conversation;
 use crate::api::{Live, models, served};
+use crate::dispatch::request::Conversation;
 use crate::http::exchange::Exchange;
 use crate::http::reply::Reply;
 use crate::messages::count::{Count, count};

@@ -193,7 +193,9 @@ impl Api {
             }
             Route::Messages => chat::answer(&live, exchange, messages::read, None),
             Route::Completions => chat::answer(&live, exchange, completions::read, None),
-            Route::Responses => chat::answer(&live, exchange, responses::read, None),
+            Route::Responses => {
+                chat::answer(&live, exchange, responses::read, Some(Action::Responses));
+            }
             Route::CountTokens => {
                 let reply = messages::count_tokens(&live, &exchange);
                 exchange.respond(&reply);

@@ -1,6 +1,6 @@
 //! `/v1/responses`: answered with a chat, and never stored.
 
-use crate::api::chat::Conversation;
+use crate::dispatch::request::Conversation;
 use crate::names::RequestId;
 use crate::openai::error::ApiError;
 use crate::responses;

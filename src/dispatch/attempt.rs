@@ -10,7 +10,7 @@ use crate::dispatch::copied::{self, CopiedStream};
 use crate::dispatch::pump::{self, Translated};
 use crate::dispatch::request::Answered;
 use crate::dispatch::slots::Lease;
-use crate::dispatch::verdict::{self, Next};
+use crate::dispatch::verdict::{self, Next, Verdict};
 use crate::dispatch::{Account, CLIENT_LEFT, Dispatch, Job};
 use crate::http::event_stream::{EventStream, text};
 use crate::http::exchange::Exchange;
@@ -71,14 +71,18 @@ pub(crate) fn run(
     let hook = || hook(exchange.gone(), Rc::clone(&output));
     let answer = dispatch.call(job, lease.account(), limits, hook);
     match answer {
+        Err(error) if job.request.was_response() => {
+            let verdict = verdict::judge_response(&error);
+            Err(fail(exchange, lease, error, verdict))
+        }
         Err(error) => Err(give_up(exchange, lease, error)),
         Ok(Answered::Native(Answer::Whole(answer))) => {
             let encoded = translated_whole(job, answer.result);
             let id = answer.opc_request_id;
             answer_whole(job, exchange, lease, encoded, id, started, accepted)
         }
-        Ok(Answered::Copied(Answer::Whole(answer))) => {
-            let encoded = copied::whole(job, answer.result);
+        Ok(Answered::Copied(action, Answer::Whole(answer))) => {
+            let encoded = copied::whole(job, action, answer.result);
             let id = answer.opc_request_id;
             answer_whole(job, exchange, lease, encoded, id, started, accepted)
         }
@@ -86,11 +90,11 @@ pub(crate) fn run(
             let source = Translated::new(job, stream);
             pump::run(job, source, output, lease, started, exchange, accepted)
         }
-        Ok(Answered::Copied(Answer::Stream(stream))) if job.wants_stream => {
-            let source = CopiedStream::new(job, stream);
+        Ok(Answered::Copied(action, Answer::Stream(stream))) if job.wants_stream => {
+            let source = CopiedStream::new(job, action, stream);
             pump::run(job, source, output, lease, started, exchange, accepted)
         }
-        Ok(Answered::Native(Answer::Stream(_)) | Answered::Copied(Answer::Stream(_))) => {
+        Ok(Answered::Native(Answer::Stream(_)) | Answered::Copied(_, Answer::Stream(_))) => {
             let why = "OCI streamed an answer that was asked for whole".to_owned();
             Err(give_up(exchange, lease, OciError::Broken { why }))
         }
@@ -99,21 +103,28 @@ pub(crate) fn run(
 
 /// The attempt has failed before anything reached the client.
 pub(super) fn give_up(exchange: Exchange, lease: Lease<'_>, error: OciError) -> Failed {
-    let next = blame(lease, &error);
+    let verdict = verdict::judge(&error);
+    fail(exchange, lease, error, verdict)
+}
+
+fn fail(exchange: Exchange, lease: Lease<'_>, error: OciError, verdict: Verdict) -> Failed {
+    settle(lease, &error, verdict);
     Failed {
         exchange: Box::new(exchange),
         error,
-        next,
+        next: verdict.next,
     }
 }
 
 /// Frees the slot and tells the fleet what the error says about the account.
-pub(super) fn blame(lease: Lease<'_>, error: &OciError) -> Next {
-    let verdict = verdict::judge(error);
+pub(super) fn blame(lease: Lease<'_>, error: &OciError) {
+    settle(lease, error, verdict::judge(error));
+}
+
+fn settle(lease: Lease<'_>, error: &OciError, verdict: Verdict) {
     // What the request or its client did is no news of the account.
     let why = (verdict.ending != Ending::Unknown).then(|| error.to_string());
     lease.settle(verdict.ending, why);
-    verdict.next
 }
 
 /// Asked every tick: has the client left, and is it time for a heartbeat?

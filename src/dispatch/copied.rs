@@ -10,7 +10,7 @@ use crate::oci::error::OciError;
 use crate::oci::{ChatStream, StreamItem};
 use crate::openai::render::{Event, Render};
 use crate::translate::Progress;
-use crate::translate::passthrough::{self, Seen, Tokens, Watch};
+use crate::translate::passthrough::{Action, Seen, Tokens, Watch};
 
 /// What is kept of remarks before the first piece of the answer, bytes. What comes beyond says nothing that a client would miss.
 const MAX_HELD_BYTES: usize = 64 * 1024;
@@ -27,31 +27,42 @@ pub(super) struct CopiedStream {
     failure: Option<OciError>,
 }
 
+/// How it goes on behind a block.
+enum Taken {
+    More,
+    Last,
+    /// The block says that the answer has failed.
+    Failed(OciError),
+}
+
 impl CopiedStream {
-    pub(super) fn new(job: &Job, stream: ChatStream<Blocks>) -> Self {
+    pub(super) fn new(job: &Job, action: Action, stream: ChatStream<Blocks>) -> Self {
         Self {
             stream,
-            watch: Watch::new(job.include_usage, job.choices),
+            watch: Watch::new(action, job.include_usage, job.choices),
             has_answer: false,
             held: Vec::new(),
             failure: None,
         }
     }
 
-    /// Takes one block; `true`: it was the last one.
-    fn take(&mut self, block: &Block) -> Result<bool, OciError> {
+    fn take(&mut self, block: &Block) -> Result<Taken, OciError> {
         let seen = match block.data() {
             Some(data) => self.watch.see(data)?,
             None => Seen::Remark,
         };
         if seen == Seen::Ours {
-            return Ok(false);
+            return Ok(Taken::More);
         }
         self.has_answer |= seen == Seen::Answer;
         if self.has_answer || self.held.len() + block.bytes.len() <= MAX_HELD_BYTES {
             self.held.extend_from_slice(&block.bytes);
         }
-        Ok(seen == Seen::Done)
+        Ok(match seen {
+            Seen::Answer | Seen::Remark | Seen::Ours => Taken::More,
+            Seen::Done => Taken::Last,
+            Seen::Failed(error) => Taken::Failed(error),
+        })
     }
 
     /// What may be sent.
@@ -64,23 +75,26 @@ impl CopiedStream {
     }
 }
 
-impl Source for CopiedStream {
-    fn step(&mut self, render: &mut dyn Render) -> Result<Step, OciError> {
+impl CopiedStream {
+    fn next(&mut self, render: &mut dyn Render) -> Result<Step, OciError> {
         if let Some(error) = self.failure.take() {
             return Err(error);
         }
         let StreamItem::Event(mut block) = self.stream.next()? else {
             self.watch.end()?;
             let mut piece = self.piece();
-            piece.extend(text(&render.end()));
+            if self.watch.has_closing_event() {
+                piece.extend(text(&render.end()));
+            }
             return Ok(Step::Last(piece));
         };
         // What arrived together leaves together.
         loop {
             let taken = self.take(&block);
             let next = match taken {
-                Ok(true) => return Ok(Step::Last(self.piece())),
-                Ok(false) => self.stream.ready(),
+                Ok(Taken::Last) => return Ok(Step::Last(self.piece())),
+                Ok(Taken::Failed(error)) => return Ok(Step::Failed(self.piece(), error)),
+                Ok(Taken::More) => self.stream.ready(),
                 Err(error) => Err(error),
             };
             block = match next {
@@ -104,6 +118,16 @@ impl Source for CopiedStream {
         }
         Ok(Step::Piece(self.piece()))
     }
+}
+
+impl Source for CopiedStream {
+    fn step(&mut self, render: &mut dyn Render) -> Result<Step, OciError> {
+        let step = self.next(render);
+        if let Some(begun) = self.watch.begun() {
+            render.copied(begun);
+        }
+        step
+    }
 
     fn begun(&mut self) {
         self.stream.begun();
@@ -123,12 +147,16 @@ impl Source for CopiedStream {
 }
 
 /// A whole answer as it came; for a client that asked for a stream, as one.
-pub(super) fn whole(job: &mut Job, body: Vec<u8>) -> Result<(Option<Tokens>, Encoded), OciError> {
-    let tokens = passthrough::whole(&body)?;
+pub(super) fn whole(
+    job: &mut Job,
+    action: Action,
+    body: Vec<u8>,
+) -> Result<(Option<Tokens>, Encoded), OciError> {
+    let tokens = action.whole(&body)?;
     if !job.wants_stream {
         return Ok((tokens, Encoded::Json(body)));
     }
-    let chunks = passthrough::as_stream(&body, job.include_usage)?;
+    let chunks = action.as_stream(&body, job.include_usage)?;
     let mut events: Vec<_> = chunks.into_iter().map(Event::data).collect();
     events.extend(job.render.end());
     Ok((tokens, Encoded::Events(events)))

@@ -14,7 +14,7 @@ use crate::oci::error::OciError;
 use crate::oci::{ChatStream, StreamItem};
 use crate::openai::chunk::ChatChunk;
 use crate::openai::error::ApiError;
-use crate::openai::render::Render;
+use crate::openai::render::{Event, Render};
 use crate::stats::errors::{ErrorType, Problem};
 use crate::translate;
 use crate::translate::passthrough::Tokens;
@@ -31,6 +31,8 @@ pub(super) enum Step {
     Piece(Vec<u8>),
     /// The last of it; the stream is over.
     Last(Vec<u8>),
+    /// The last of it, which tells the client itself that the answer has failed.
+    Failed(Vec<u8>, OciError),
 }
 
 /// An open upstream stream, put into the client's words.
@@ -172,11 +174,20 @@ impl<S: Source> Pump<'_, S> {
                     }
                 }
                 Step::Last(piece) => return Ok(self.finish(&piece, first_byte)),
+                Step::Failed(piece, error) => {
+                    if self.send(&piece).is_err() {
+                        return Ok(self.left(first_byte));
+                    }
+                    return Ok(self.fail(&error, &[], first_byte));
+                }
             }
             step = match self.step() {
                 Ok(step) => step,
                 Err(OciError::Cancelled) => return Ok(self.left(first_byte)),
-                Err(error) => return Ok(self.fail(&error, first_byte)),
+                Err(error) => {
+                    let told = self.job.render.error(&translate::error(&error));
+                    return Ok(self.fail(&error, &told, first_byte));
+                }
             };
         }
     }
@@ -214,11 +225,10 @@ impl<S: Source> Pump<'_, S> {
         }
     }
 
-    /// Upstream failed after the commit: one error event, and the client's connection ends.
-    fn fail(self, error: &OciError, first_byte: Option<Instant>) -> Finished {
+    /// Upstream failed after the commit: the client is told, and its connection ends.
+    fn fail(self, error: &OciError, told: &[Event], first_byte: Option<Instant>) -> Finished {
         if let Some(stream) = self.output.borrow_mut().take() {
-            let told = self.job.render.error(&translate::error(error));
-            stream.fail(&told, Instant::now());
+            stream.fail(told, Instant::now());
         }
         let finished = Finished {
             status: 200,

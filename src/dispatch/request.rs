@@ -1,25 +1,45 @@
 //! What a job asks of OCI, and through which of its two APIs. A model that may be asked through either has the request in the
 //! client's own words, and in those of the native API once an account needs them.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use crate::accounts::paths::Paths;
-use crate::dispatch::ways::Way;
+use crate::dispatch::ways::{Wanted, Way};
 use crate::dispatch::{Account, Dispatch, Job};
+use crate::names::RequestId;
 use crate::oci::error::{OciError, StatusError};
 use crate::oci::wire;
 use crate::oci::{Answer, CallLimits, Copied, Hook};
 use crate::openai::chat::ChatRequest;
 use crate::openai::error::ApiError;
+use crate::openai::render::Render;
 use crate::translate::models::ModelTarget;
 use crate::translate::param_repair::{self, DroppedParam, Repairable};
-use crate::translate::passthrough::Passed;
+use crate::translate::passthrough::{Action, Passed};
 use crate::translate::{self, Dialect, Rules, fields};
 
 /// What is said of a model that is asked through the OpenAI-compatible API only.
 const MAY_LACK_IT: &str = "OCI was asked through its OpenAI-compatible API (upstream_api = openai), which the region, the account's \
                            policy or the model may lack: upstream_api = auto or native asks the other one.";
+
+/// A client's request in the words of a chat.
+pub(crate) struct Conversation {
+    pub(crate) request: ChatRequest,
+    pub(crate) render: Box<dyn Render>,
+    /// The client's names of what was left out because a chat has no word for it.
+    pub(crate) lost: Vec<String>,
+}
+
+/// Reads the body of an API's request. Errors: 400 that names the field at fault.
+pub(crate) type Read = fn(&[u8], &RequestId) -> Result<Conversation, ApiError>;
+
+/// What it takes to bring a request that goes through to the native API after all.
+pub(crate) struct Translation {
+    pub(crate) target: ModelTarget,
+    pub(crate) rules: Rules,
+    pub(crate) read: Read,
+    pub(crate) id: RequestId,
+}
 
 /// A request in OCI's words, in the client's own, or in both.
 pub(crate) struct Request {
@@ -28,7 +48,7 @@ pub(crate) struct Request {
     /// For the native one.
     native: Option<wire::ChatRequest>,
     /// What it takes to make the second of the first; `None`: the model has one API.
-    translation: Option<(ModelTarget, Rules)>,
+    translation: Option<Translation>,
     /// How the latest call went.
     way: Way,
 }
@@ -36,7 +56,7 @@ pub(crate) struct Request {
 /// An answer of either API.
 pub(super) enum Answered {
     Native(Answer),
-    Copied(Copied),
+    Copied(Action, Copied),
 }
 
 impl Request {
@@ -51,7 +71,7 @@ impl Request {
     }
 
     /// For the OpenAI-compatible API. With a translation also for the native one, where an account lacks the other.
-    pub(crate) fn passed(passed: Passed, translation: Option<(ModelTarget, Rules)>) -> Self {
+    pub(crate) fn passed(passed: Passed, translation: Option<Translation>) -> Self {
         Self {
             passed: Some(passed),
             native: None,
@@ -67,6 +87,12 @@ impl Request {
             (Some(_), None) => Paths::OpenAi,
             (Some(_), Some(_)) => Paths::Either,
         }
+    }
+
+    /// Whether the latest call asked for a response rather than for a chat.
+    pub(super) fn was_response(&self) -> bool {
+        let action = self.passed.as_ref().map(Passed::action);
+        self.way == Way::OpenAi && action == Some(Action::Responses)
     }
 
     /// Of nothing: its memory is free.
@@ -108,7 +134,8 @@ impl Dispatch {
         let Some(passed) = &job.request.passed else {
             return call_natively(job, account, limits, hook());
         };
-        let model: Arc<str> = job.serving.id().into();
+        let action = passed.action();
+        let model: Wanted = (action, job.serving.id().into());
         let may_choose = job.request.translation.is_some();
         if may_choose {
             let way = self.ways.lock().choose(&account.id, &model, Instant::now());
@@ -121,7 +148,7 @@ impl Dispatch {
             Ok(answer) => {
                 let now = Instant::now();
                 self.ways.lock().works(&account.id, &model, now);
-                return Ok(Answered::Copied(answer));
+                return Ok(Answered::Copied(action, answer));
             }
             Err(error) => error,
         };
@@ -137,8 +164,9 @@ impl Dispatch {
                 let now = Instant::now();
                 self.ways.lock().lacks(&account.id, &model, now);
                 log::info!(
-                    "account {} has no OpenAI-compatible API for {model} ({error}): it is asked through the native one",
-                    account.id
+                    "account {} has no OpenAI-compatible API for {} ({error}): it is asked through the native one",
+                    account.id,
+                    job.serving.id()
                 );
                 Ok(answer)
             }
@@ -170,17 +198,28 @@ fn call_natively(
 
 /// The request that was to go through, in the native API's words.
 fn translated(job: &mut Job) -> Result<wire::ChatRequest, ApiError> {
-    let (Some(passed), Some((target, rules))) = (&job.request.passed, &job.request.translation)
-    else {
+    let (Some(passed), Some(translation)) = (&job.request.passed, &job.request.translation) else {
         return Err(ApiError::internal());
     };
-    let request = ChatRequest::parse(passed.body())?;
+    let Translation {
+        target,
+        rules,
+        read,
+        id,
+    } = translation;
+    let Conversation {
+        request,
+        render,
+        lost,
+    } = read(passed.body(), id)?;
+    job.render = render;
     job.meta.dialect = Dialect::of(&request, target);
     job.meta.function_call = request.wants_function_call();
-    let lost = fields::lost(&request, target.format());
+    let unsaid = fields::lost(&request, target.format());
     let request = translate::request(request, target, rules)?;
-    for name in lost {
-        job.loses(name.to_owned());
+    let unsaid = unsaid.into_iter().map(str::to_owned);
+    for name in lost.into_iter().chain(unsaid) {
+        job.loses(name);
     }
     Ok(request)
 }

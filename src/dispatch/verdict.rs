@@ -50,6 +50,16 @@ pub(crate) fn judge(error: &OciError) -> Verdict {
     }
 }
 
+/// The same of an answer to a request for a response, whose 404 may be about one that OCI is asked to go on with, or about the whole
+/// API: it says nothing of the model's chats.
+pub(crate) fn judge_response(error: &OciError) -> Verdict {
+    let judged = judge(error);
+    if judged.ending == Ending::Missing {
+        return verdict(Ending::Unknown, judged.next);
+    }
+    judged
+}
+
 fn by_status(status: u16, retry_after: Option<Duration>, error: &OciError) -> Verdict {
     match status {
         // xAI refuses what a prompt says with 403, too.
@@ -106,6 +116,19 @@ mod tests {
 
     fn check(error: &OciError, ending: Ending, next: Next) {
         assert_eq!(judge(error), verdict(ending, next), "{error:?}");
+    }
+
+    #[test]
+    fn a_missing_response_is_no_missing_model() {
+        for (code, ending) in [
+            (404, Ending::Unknown),
+            (401, Ending::Refused { signature: true }),
+            (500, Ending::Outage),
+        ] {
+            let error = status(code);
+            let expected = verdict(ending, judge(&error).next);
+            assert_eq!(judge_response(&error), expected);
+        }
     }
 
     #[test]

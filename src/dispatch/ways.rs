@@ -6,11 +6,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::names::AccountId;
+use crate::translate::passthrough::Action;
 
 /// How long an account that lacks it is not asked again: Oracle brings it to further regions.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(60 * 60);
 /// Pairs of account and model that are remembered; of more than that the oldest is forgotten.
 const MAX_REMEMBERED: usize = 4096;
+
+/// What is asked for, and of which model: an account may have a model's chats and not its responses.
+pub(crate) type Wanted = (Action, Arc<str>);
 
 /// Which API a call goes through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +25,7 @@ pub(crate) enum Way {
 
 #[derive(Debug, Default)]
 pub(crate) struct Ways {
-    known: HashMap<(AccountId, Arc<str>), Known>,
+    known: HashMap<(AccountId, Wanted), Known>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +36,7 @@ struct Known {
 
 impl Ways {
     /// How to ask that account for that model.
-    pub(crate) fn choose(&self, account: &AccountId, model: &Arc<str>, now: Instant) -> Way {
+    pub(crate) fn choose(&self, account: &AccountId, model: &Wanted, now: Instant) -> Way {
         match self.get(account, model) {
             Some(known)
                 if !known.has_it
@@ -45,29 +49,29 @@ impl Ways {
     }
 
     /// Whether it has been answered there: then an error is one of this request, or of this day.
-    pub(crate) fn has_worked(&self, account: &AccountId, model: &Arc<str>) -> bool {
+    pub(crate) fn has_worked(&self, account: &AccountId, model: &Wanted) -> bool {
         self.get(account, model).is_some_and(|known| known.has_it)
     }
 
     /// It has been answered there.
-    pub(crate) fn works(&mut self, account: &AccountId, model: &Arc<str>, now: Instant) {
+    pub(crate) fn works(&mut self, account: &AccountId, model: &Wanted, now: Instant) {
         if !self.has_worked(account, model) {
             self.note(account, model, true, now);
         }
     }
 
     /// It was refused there, and the native API has answered.
-    pub(crate) fn lacks(&mut self, account: &AccountId, model: &Arc<str>, now: Instant) {
+    pub(crate) fn lacks(&mut self, account: &AccountId, model: &Wanted, now: Instant) {
         self.note(account, model, false, now);
     }
 
-    fn get(&self, account: &AccountId, model: &Arc<str>) -> Option<Known> {
-        let pair = (account.clone(), Arc::clone(model));
+    fn get(&self, account: &AccountId, model: &Wanted) -> Option<Known> {
+        let pair = (account.clone(), model.clone());
         self.known.get(&pair).copied()
     }
 
-    fn note(&mut self, account: &AccountId, model: &Arc<str>, has_it: bool, since: Instant) {
-        let pair = (account.clone(), Arc::clone(model));
+    fn note(&mut self, account: &AccountId, model: &Wanted, has_it: bool, since: Instant) {
+        let pair = (account.clone(), model.clone());
         if self.known.len() >= MAX_REMEMBERED && !self.known.contains_key(&pair) {
             let oldest = self.known.iter().min_by_key(|(_, known)| known.since);
             if let Some(oldest) = oldest.map(|(pair, _)| pair.clone()) {
@@ -82,8 +86,11 @@ impl Ways {
 mod tests {
     use super::*;
 
-    fn ids(account: &str, model: &str) -> (AccountId, Arc<str>) {
-        (AccountId::new(account), model.into())
+    fn ids(account: &str, model: &str) -> (AccountId, Wanted) {
+        (
+            AccountId::new(account),
+            (Action::ChatCompletions, model.into()),
+        )
     }
 
     #[test]
@@ -94,7 +101,8 @@ mod tests {
         assert_eq!(ways.choose(&a, &grok, t0), Way::OpenAi);
         ways.lacks(&a, &grok, t0);
         assert_eq!(ways.choose(&a, &grok, t0), Way::Native);
-        for (account, model) in [(&a, &llama), (&b, &grok)] {
+        let responses = (Action::Responses, Arc::clone(&grok.1));
+        for (account, model) in [(&a, &llama), (&b, &grok), (&a, &responses)] {
             assert_eq!(ways.choose(account, model, t0), Way::OpenAi);
         }
         let nearly = t0 + FORGOTTEN_AFTER - Duration::from_secs(1);
@@ -119,6 +127,6 @@ mod tests {
         let now = t0 + Duration::from_secs(60);
         let (account, first) = ids("a", "0");
         assert_eq!(ways.choose(&account, &first, now), Way::OpenAi);
-        assert_eq!(ways.choose(&account, &"1".into(), now), Way::Native);
+        assert_eq!(ways.choose(&account, &ids("a", "1").1, now), Way::Native);
     }
 }

@@ -27,6 +27,18 @@ impl Event {
     }
 }
 
+/// What is known of a stream that was copied so far.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Begun {
+    /// The answer's id.
+    pub(crate) id: String,
+    pub(crate) model: String,
+    /// Unix seconds.
+    pub(crate) created: u64,
+    /// The number that the next event has.
+    pub(crate) next: u64,
+}
+
 /// Writes one answer: whole, or as a stream. Of a stream it may keep what its later events need.
 pub(crate) trait Render {
     /// The body of a whole answer. Errors: what serde says; none is expected.
@@ -40,6 +52,9 @@ pub(crate) trait Render {
 
     /// The last events of a stream that breaks off.
     fn error(&mut self, error: &ApiError) -> Vec<Event>;
+
+    /// Upstream's own events have gone to the client so far: what is [told](Self::error) now comes behind them.
+    fn copied(&mut self, _begun: &Begun) {}
 
     /// An error about the chat, with the names that its fields have in the API's request.
     fn refusal(&self, error: ApiError) -> ApiError {

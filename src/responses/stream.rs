@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::openai::chat::{ChatCompletion, FinishReason, LogProbs, Usage};
 use crate::openai::chunk::{ChatChunk, ChunkChoice, ToolCallDelta};
 use crate::openai::error::ApiError;
-use crate::openai::render::{Event, Render};
+use crate::openai::render::{Begun, Event, Render};
 
 use super::answer::{Broken, BrokenBody, Failure, Incomplete, Response, Status, Told};
 use super::echo::Echo;
@@ -99,6 +99,11 @@ impl Answering {
             finish: None,
             usage: None,
         }
+    }
+
+    /// Of an answer that is copied: says only how it breaks off.
+    pub(crate) fn copying() -> Self {
+        Self::new(Echo::of(b""), Names::default(), false, <_>::default())
     }
 
     fn begin(&mut self, id: &str, created: u64, model: &str) {
@@ -269,6 +274,16 @@ impl Render for Answering {
             ..Told::default()
         });
         log.events
+    }
+
+    fn copied(&mut self, begun: &Begun) {
+        self.log.sequence = begun.next;
+        if !self.has_begun {
+            self.has_begun = true;
+            self.frame.id.clone_from(&begun.id);
+            self.frame.model.clone_from(&begun.model);
+            self.frame.created = begun.created;
+        }
     }
 
     fn refusal(&self, error: ApiError) -> ApiError {

@@ -1,7 +1,8 @@
-//! OCI's OpenAI-compatible API: `POST …/v1/chat/completions` under both of its paths. The pretended model is the same; requests are
+//! OCI's OpenAI-compatible API: `POST …/v1/chat/completions` and `…/v1/responses` under both of its paths. The pretended model is the same; requests are
 //! checked as OpenAI's servers do, and answers, streams and refusals have OpenAI's shape. Source: reference §1.4, §7.
 
 mod asked;
+mod responses;
 mod said;
 
 use std::io;
@@ -9,7 +10,7 @@ use std::io;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::answer::{self, Vendor, is_dedicated};
+use super::answer::{self, Plan, Vendor, is_dedicated};
 use super::connection::find;
 use super::ending::Ending;
 use super::failures::{Failure, told};
@@ -21,22 +22,76 @@ use super::state::Shared;
 use super::{Recorded, lists};
 
 /// The older path, and the one in newer documents.
-const CHATS: [&str; 2] = [
-    "/20231130/actions/v1/chat/completions",
-    "/openai/v1/chat/completions",
-];
+const BASES: [&str; 2] = ["/20231130/actions/v1/", "/openai/v1/"];
 
-pub(super) fn is_chat(path: &str) -> bool {
-    CHATS.contains(&path)
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Door {
+    Chat,
+    Responses,
+}
+
+impl Door {
+    pub(super) fn of(path: &str) -> Option<Self> {
+        let rest = BASES.iter().find_map(|base| path.strip_prefix(base))?;
+        match rest {
+            "chat/completions" => Some(Self::Chat),
+            "responses" => Some(Self::Responses),
+            _ => None,
+        }
+    }
+
+    fn check(self, body: &Value) -> Result<(), Wrong> {
+        match self {
+            Self::Chat => asked::check(body),
+            Self::Responses => responses::asked::check(body),
+        }
+    }
+
+    /// Whether the model is there. Source: reference §1.4.
+    fn serves(self, model: &str) -> bool {
+        match self {
+            Self::Chat => true,
+            Self::Responses => Vendor::of(model) != Vendor::Meta,
+        }
+    }
+
+    fn as_generic(self, body: &Value) -> Value {
+        match self {
+            Self::Chat => asked::as_generic(body),
+            Self::Responses => asked::as_generic(&responses::asked::as_chat(body)),
+        }
+    }
+
+    fn refusal(self, model: &str, body: &Value, chat: &Value, strict: bool) -> Option<Refusal> {
+        match self {
+            Self::Chat => {
+                asked::refused_limit(model, body).or_else(|| quirks::refusal(model, chat, strict))
+            }
+            // What is refused in a chat only. Source: reference §7.
+            Self::Responses => quirks::refusal(model, chat, strict)
+                .filter(|refusal| !refusal.message.contains("chat/completions"))
+                .filter(|_| !model.contains("multi-agent")),
+        }
+    }
+
+    /// Whether a reader may be done with an answer at that event.
+    fn finishes(self, event: &str) -> bool {
+        match self {
+            Self::Chat => said::finishes(event),
+            Self::Responses => responses::finishes(event),
+        }
+    }
 }
 
 /// Answers a request whose signature is good.
-pub(super) fn chat(
+pub(super) fn answer(
+    door: Door,
     reply: &mut Reply<'_>,
     shared: &Shared,
     request: &Recorded,
 ) -> io::Result<After> {
-    let body = match checked(request) {
+    let body = match checked(door, request) {
         Ok(body) => body,
         Err((message, param)) => {
             log::debug!("simulator: 400: {message}");
@@ -49,13 +104,13 @@ pub(super) fn chat(
             Played::Default => {}
         }
     }
-    default_answer(reply, shared, &body, &request.body)
+    default_answer(door, reply, shared, &body, &request.body)
 }
 
 /// What is wrong, and the field at fault.
 type Wrong = (String, Option<&'static str>);
 
-fn checked(request: &Recorded) -> Result<Value, Wrong> {
+fn checked(door: Door, request: &Recorded) -> Result<Value, Wrong> {
     let header = |name: &str| find(&request.headers, name);
     let wrong = |what: &str| Err((what.to_owned(), None));
     let compartment = header("opc-compartment-id");
@@ -77,11 +132,12 @@ fn checked(request: &Recorded) -> Result<Value, Wrong> {
         Ok(body) => body,
         Err(_) => return wrong("We could not parse the JSON body of your request."),
     };
-    asked::check(&body)?;
+    door.check(&body)?;
     Ok(body)
 }
 
 fn default_answer(
+    door: Door,
     reply: &mut Reply<'_>,
     shared: &Shared,
     body: &Value,
@@ -93,32 +149,51 @@ fn default_answer(
         .unwrap_or_default();
     let mut known = shared.models.iter();
     let model = known.find(|model| *model == asked || lists::model_ocid(model) == asked);
-    let is_served = |model: &&String| Vendor::of(model) != Vendor::Cohere && !is_dedicated(model);
+    let is_served = |model: &&String| {
+        Vendor::of(model) != Vendor::Cohere && !is_dedicated(model) && door.serves(model)
+    };
     let Some(model) = model.filter(is_served) else {
         let message = format!("Entity with key {asked} not found");
         let body = json!({"code": "404", "message": message}).to_string();
         return reply.whole(404, &[], body);
     };
-    let chat = asked::as_generic(body);
+    let chat = door.as_generic(body);
     let seed = hex(&Sha256::digest(bytes));
     let plan = answer::plan(model, &chat, &seed);
-    let refusal = asked::refused_limit(model, body)
-        .or_else(|| quirks::refusal(model, &chat, shared.strict))
+    let refusal = door
+        .refusal(model, body, &chat, shared.strict)
         .or_else(|| quirks::too_long(&plan))
         .or_else(|| told::refusal(&plan));
     if let Some(refusal) = refusal {
         return refuse(reply, &refusal);
     }
     if body.get("stream") != Some(&Value::Bool(true)) {
-        return reply.whole(200, &[], said::whole(&plan, model).to_string());
+        let whole = match door {
+            Door::Chat => said::whole(&plan, model),
+            Door::Responses => responses::whole(&plan, model, body),
+        };
+        return reply.whole(200, &[], whole.to_string());
     }
+    stream(door, reply, shared, &plan, (model, body))
+}
+
+fn stream(
+    door: Door,
+    reply: &mut Reply<'_>,
+    shared: &Shared,
+    plan: &Plan,
+    (model, body): (&str, &Value),
+) -> io::Result<After> {
     let headers = [
         ("content-type".to_owned(), "text/event-stream".to_owned()),
         ("transfer-encoding".to_owned(), "chunked".to_owned()),
     ];
     reply.head(200, &headers)?;
     let wants_usage = body.pointer("/stream_options/include_usage") == Some(&Value::Bool(true));
-    let mut events = said::events(&plan, model, wants_usage);
+    let mut events = match door {
+        Door::Chat => said::events(plan, model, wants_usage),
+        Door::Responses => responses::events(plan, model, body),
+    };
     let is_broken = plan.failure == Some(Failure::BrokenStream);
     if is_broken {
         events.truncate(3);
@@ -126,7 +201,9 @@ fn default_answer(
     let (mut ending, last) = (Ending::default(), events.len());
     for (number, event) in (1..).zip(events) {
         reply.connection.pause(shared.pace)?;
-        let is_end = ending.comes_with(event.as_bytes()) || said::finishes(&event);
+        // A response says that it has no usage yet.
+        let is_sign = door == Door::Chat && ending.comes_with(event.as_bytes());
+        let is_end = is_sign || door.finishes(&event);
         if is_end || number == last {
             reply.is_about_to_end();
         }

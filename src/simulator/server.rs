@@ -46,7 +46,7 @@ enum Endpoint {
     Embed,
     Rerank,
     /// The same in OpenAI's words.
-    OpenAiChat,
+    OpenAi(openai::Door),
     Models,
     GuardrailVersions,
     Identity(Service),
@@ -57,7 +57,7 @@ impl Endpoint {
         match self {
             Self::Identity(service) => Some(service),
             Self::Chat
-            | Self::OpenAiChat
+            | Self::OpenAi(_)
             | Self::Embed
             | Self::Rerank
             | Self::Models
@@ -70,9 +70,9 @@ impl Endpoint {
             ("POST", CHAT) => Some(Self::Chat),
             ("POST", EMBED) => Some(Self::Embed),
             ("POST", RERANK) => Some(Self::Rerank),
-            ("POST", path) if openai::is_chat(path) => Some(Self::OpenAiChat),
             ("GET", MODELS) => Some(Self::Models),
             ("GET", GUARDRAIL_VERSIONS) => Some(Self::GuardrailVersions),
+            ("POST", path) if let Some(door) = openai::Door::of(path) => Some(Self::OpenAi(door)),
             _ => Service::of(method, path).map(Self::Identity),
         }
     }
@@ -80,7 +80,7 @@ impl Endpoint {
     /// Whether a model is asked.
     fn is_action(self) -> bool {
         match self {
-            Self::Chat | Self::OpenAiChat | Self::Embed | Self::Rerank => true,
+            Self::Chat | Self::OpenAi(_) | Self::Embed | Self::Rerank => true,
             Self::Models | Self::GuardrailVersions | Self::Identity(_) => false,
         }
     }
@@ -170,7 +170,7 @@ fn answer(connection: &mut Connection, shared: &Shared, request: Request) -> io:
         body: &request.body,
     };
     let (service, now) = (endpoint.and_then(Endpoint::service), shared.clock.now());
-    let takes_keys = endpoint == Some(Endpoint::OpenAiChat);
+    let takes_keys = matches!(endpoint, Some(Endpoint::OpenAi(_)));
     let by_key = takes_keys.then(|| shared.identities.check_api_key(&signed));
     let finding = by_key
         .flatten()
@@ -203,7 +203,9 @@ fn answer(connection: &mut Connection, shared: &Shared, request: Request) -> io:
         (Some(Endpoint::Chat), Ok(())) => chat(&mut reply, shared, &recorded),
         (Some(Endpoint::Embed), Ok(())) => actions::embed(&mut reply, shared, &recorded),
         (Some(Endpoint::Rerank), Ok(())) => actions::rerank(&mut reply, shared, &recorded),
-        (Some(Endpoint::OpenAiChat), Ok(())) => openai::chat(&mut reply, shared, &recorded),
+        (Some(Endpoint::OpenAi(door)), Ok(())) => {
+            openai::answer(door, &mut reply, shared, &recorded)
+        }
         (Some(Endpoint::Models), Ok(())) => lists::models(&mut reply, shared, &recorded),
         (Some(Endpoint::Identity(service)), Ok(())) => {
             identity::answer(service, &mut reply, shared, &recorded)

@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 
 use crate::harness::{KEY, PEM, Proxy, account, config, furnished, program};
 
+mod responses;
+
 const ACTIONS: &str = "/20231130/actions/v1/chat/completions";
 const NEWER: &str = "/openai/v1/chat/completions";
 const NATIVE: &str = "/20231130/actions/chat";

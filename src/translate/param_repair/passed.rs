@@ -1,7 +1,7 @@
 //! Takes out of a request that goes through as the client wrote it what a [`Fix`] says: top-level fields only, which is where OpenAI's
 //! parameters stand. What lies deeper stays, and OCI's refusal is the client's.
 
-use crate::translate::passthrough::Passed;
+use crate::translate::passthrough::{Action, Passed};
 
 use super::{Fix, Limit, Param};
 
@@ -30,7 +30,9 @@ pub(super) fn apply(fix: &Fix, request: &mut Passed) -> bool {
         Fix::NoThoughtWithTools => {
             let effort = Param::ReasoningEffort.name();
             let thinks = request.word(effort).is_none_or(|word| word != NO_EFFORT);
-            let changes = thinks && request.has_field("tools");
+            // A response has its effort further in.
+            let is_chat = request.action() == Action::ChatCompletions;
+            let changes = is_chat && thinks && request.has_field("tools");
             if changes {
                 request.set_field(effort, &format!("\"{NO_EFFORT}\""));
             }

@@ -17,6 +17,10 @@ const MAX_MODEL_BYTES: usize = 512;
 /// What the limit of an answer is called.
 const MAX_TOKENS: &str = "max_tokens";
 const MAX_COMPLETION_TOKENS: &str = "max_completion_tokens";
+const MAX_OUTPUT_TOKENS: &str = "max_output_tokens";
+
+/// Fields of a response that only a server can answer that keeps what it has said.
+const STORED: [&str; 3] = ["previous_response_id", "conversation", "prompt"];
 
 /// A client's request, as far as it is read.
 pub(crate) struct Asked<'a> {
@@ -34,6 +38,7 @@ pub(crate) struct Asked<'a> {
 /// A request as it is sent.
 #[derive(Debug, Clone)]
 pub(crate) struct Passed {
+    action: Action,
     path: String,
     body: Vec<u8>,
 }
@@ -46,20 +51,37 @@ impl<'a> Asked<'a> {
         if model.is_empty() || model.len() > MAX_MODEL_BYTES {
             return None;
         }
-        let options = match object.get("stream_options") {
-            Some(text) => Some(Object::read(text)?),
-            None => None,
+        let wants_usage = match (action, object.get("stream_options")) {
+            (Action::ChatCompletions, Some(text)) => {
+                value(&Object::read(text)?, "include_usage").unwrap_or(false)
+            }
+            (Action::ChatCompletions, None) => false,
+            // The last event has it.
+            (Action::Responses, _) => true,
         };
-        let wants_usage = options.and_then(|options| value(&options, "include_usage"));
-        let choices = value(&object, "n").unwrap_or(1);
+        let choices = match action {
+            Action::ChatCompletions => value(&object, "n").unwrap_or(1),
+            Action::Responses => 1,
+        };
         Some(Self {
             action,
             model,
             wants_stream: or_absent(&object, "stream")?.unwrap_or(false),
-            wants_usage: wants_usage.unwrap_or(false),
+            wants_usage,
             choices: u32::clamp(choices, 1, MAX_CHOICES),
             object,
         })
+    }
+
+    /// Whether it is about what OCI keeps, or is to keep beyond the answer: nobody else can answer it.
+    pub(crate) fn needs_storage(&self) -> bool {
+        let is_there = |name: &&str| self.object.get(name).is_some();
+        match self.action {
+            Action::ChatCompletions => false,
+            Action::Responses => {
+                STORED.iter().any(is_there) || self.object.get("background") == Some("true")
+            }
+        }
     }
 
     /// The request as it goes to a model.
@@ -69,14 +91,23 @@ impl<'a> Asked<'a> {
         for field in self.action.refused_fields() {
             object.remove(field);
         }
-        if rules.force_non_stream && self.wants_stream {
-            object.set("stream", "false".to_owned());
-            object.remove("stream_options");
-        } else if self.wants_stream {
-            ask_for_usage(object);
+        match self.action {
+            Action::ChatCompletions => {
+                if rules.force_non_stream && self.wants_stream {
+                    object.set("stream", "false".to_owned());
+                    object.remove("stream_options");
+                } else if self.wants_stream {
+                    ask_for_usage(object);
+                }
+                limit(object, Quirks::of(target.id()), rules);
+            }
+            Action::Responses if object.get(MAX_OUTPUT_TOKENS).is_none() => {
+                object.set(MAX_OUTPUT_TOKENS, rules.default_max_tokens.to_string());
+            }
+            Action::Responses => {}
         }
-        limit(object, Quirks::of(target.id()), rules);
         Passed {
+            action: self.action,
             path: self.action.path(target.openai_path()),
             body: object.write(),
         }
@@ -84,6 +115,10 @@ impl<'a> Asked<'a> {
 }
 
 impl Passed {
+    pub(crate) fn action(&self) -> Action {
+        self.action
+    }
+
     pub(crate) fn path(&self) -> &str {
         &self.path
     }
@@ -315,6 +350,50 @@ mod tests {
             "no JSON",
         ] {
             assert_eq!(read(refused), None, "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_response_gets_its_model_and_a_limit_and_nothing_else() {
+        let sent = |body: &str| {
+            let asked = Asked::read(Action::Responses, body.as_bytes()).unwrap();
+            assert!(asked.wants_usage);
+            let passed = asked.for_model(&ModelTarget::new("xai.a", None), &RULES);
+            assert!(passed.path().ends_with("/v1/responses"));
+            String::from_utf8(passed.body).unwrap()
+        };
+        for (given, expected) in [
+            (
+                r#"{"model":"a", "input":"x","store":true,"stream":true}"#,
+                r#"{"model":"xai.a", "input":"x","store":true,"stream":true,"max_output_tokens":4000}"#,
+            ),
+            (
+                r#"{"model":"a","max_output_tokens":null,"tools":[{"type":"mcp"}]}"#,
+                r#"{"model":"xai.a","max_output_tokens":4000,"tools":[{"type":"mcp"}]}"#,
+            ),
+            (
+                r#"{"stream_options":{"include_obfuscation":false},"max_output_tokens":5,"model":"a"}"#,
+                r#"{"stream_options":{"include_obfuscation":false},"max_output_tokens":5,"model":"xai.a"}"#,
+            ),
+        ] {
+            assert_eq!(sent(given), expected);
+        }
+        let needs = |action, more: &str| {
+            let body = format!(r#"{{"model":"a"{more}}}"#);
+            Asked::read(action, body.as_bytes())
+                .unwrap()
+                .needs_storage()
+        };
+        for (more, expected) in [
+            ("", false),
+            (r#","store":true"#, false),
+            (r#","previous_response_id":null,"background":false"#, false),
+            (r#","previous_response_id":"resp_1""#, true),
+            (r#","conversation":"conv_1""#, true),
+            (r#","background":true"#, true),
+        ] {
+            assert_eq!(needs(Action::Responses, more), expected, "{more}");
+            assert!(!needs(Action::ChatCompletions, more));
         }
     }
 

@@ -1,5 +1,5 @@
-//! Looks at an answer on its way to the client: is it one, is it whole, what did it cost. Changes nothing. Of a chunk is read
-//! what must be known and no more; its text is looked over.
+//! Looks at a chat's answer on its way to the client: is it one, is it whole, what did it cost. Changes nothing. Of a chunk is
+//! read what must be known and no more; its text is looked over.
 
 use std::time::UNIX_EPOCH;
 
@@ -13,7 +13,7 @@ use crate::openai::chat::MAX_CHOICES;
 use super::super::Progress;
 
 /// What a stream ends with.
-const DONE: &[u8] = b"[DONE]";
+pub(super) const DONE: &[u8] = b"[DONE]";
 
 /// The status that an error has without one of its own.
 const FAILED: u16 = 500;
@@ -22,7 +22,7 @@ const FAILED: u16 = 500;
 pub(crate) type Tokens = (u64, u64);
 
 /// What an event is to the client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Seen {
     /// A piece of the answer.
     Answer,
@@ -32,10 +32,12 @@ pub(crate) enum Seen {
     Ours,
     /// The stream's end.
     Done,
+    /// The end of an answer that has begun, in upstream's own words: it has failed, and says so.
+    Failed(OciError),
 }
 
 /// Watches a stream of chunks. Source: OpenAI API reference, The chat completion chunk object.
-pub(crate) struct Watch {
+pub(crate) struct ChatWatch {
     /// The client has asked for the usage.
     wants_usage: bool,
     /// Choices asked for.
@@ -86,7 +88,7 @@ struct Usage {
     completion_tokens: Option<u64>,
 }
 
-impl Watch {
+impl ChatWatch {
     /// `choices`: how many the client asked for, 1 to [`MAX_CHOICES`].
     pub(crate) fn new(wants_usage: bool, choices: u32) -> Self {
         Self {
@@ -231,7 +233,7 @@ fn read<'a>(json: &'a [u8], otherwise: &str) -> Result<Chunk<'a>, OciError> {
 }
 
 /// The error that an object is.
-fn as_error(json: &str) -> Option<OciError> {
+pub(super) fn as_error(json: &str) -> Option<OciError> {
     let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(json).ok()?;
     let is_error = ["error", "code", "message"]
         .iter()
@@ -247,11 +249,11 @@ fn as_error(json: &str) -> Option<OciError> {
 }
 
 /// `None` also for what is of the wrong type.
-fn value<T: DeserializeOwned>(raw: Option<&RawValue>) -> Option<T> {
+pub(super) fn value<T: DeserializeOwned>(raw: Option<&RawValue>) -> Option<T> {
     serde_json::from_str(raw?.get()).ok()
 }
 
-fn broken(why: &str) -> OciError {
+pub(super) fn broken(why: &str) -> OciError {
     OciError::Broken {
         why: why.to_owned(),
     }
@@ -268,9 +270,9 @@ mod tests {
         r#"{"choices":[],"usage":{"prompt_tokens":7,"completion_tokens":5,"total_tokens":12}}"#;
 
     /// What each event is, and how far the stream has come then.
-    fn check(mut watch: Watch, events: &[(&str, Seen, Progress)]) -> Watch {
+    fn check(mut watch: ChatWatch, events: &[(&str, Seen, Progress)]) -> ChatWatch {
         for (event, seen, progress) in events {
-            assert_eq!(watch.see(event.as_bytes()), Ok(*seen), "{event}");
+            assert_eq!(watch.see(event.as_bytes()), Ok(seen.clone()), "{event}");
             assert_eq!(watch.progress(), *progress, "{event}");
         }
         watch
@@ -279,7 +281,7 @@ mod tests {
     #[test]
     fn a_usual_stream() {
         let watch = check(
-            Watch::new(false, 1),
+            ChatWatch::new(false, 1),
             &[
                 (
                     r#"{"choices":[],"prompt_filter_results":[]}"#,
@@ -294,7 +296,7 @@ mod tests {
         );
         assert_eq!((watch.tokens(), watch.end()), (Some((7, 5)), Ok(())));
         check(
-            Watch::new(true, 1),
+            ChatWatch::new(true, 1),
             &[
                 (LAST, Seen::Answer, Progress::Finished),
                 (USAGE, Seen::Remark, Progress::Complete),
@@ -306,7 +308,7 @@ mod tests {
     fn a_stream_is_whole_when_every_choice_has_its_finish_reason() {
         let second = LAST.replace("\"index\":0", "\"index\":1");
         let watch = check(
-            Watch::new(false, 2),
+            ChatWatch::new(false, 2),
             &[
                 (ROLE, Seen::Answer, Progress::Open),
                 (&second, Seen::Answer, Progress::Open),
@@ -315,19 +317,19 @@ mod tests {
         );
         assert_eq!(watch.end(), Ok(()));
         let mut watch = check(
-            Watch::new(false, 2),
+            ChatWatch::new(false, 2),
             &[
                 (ROLE, Seen::Answer, Progress::Open),
                 (&second, Seen::Answer, Progress::Open),
             ],
         );
         assert!(watch.end().is_err() && watch.see(b"[DONE]").is_err());
-        assert!(Watch::new(false, 1).end().is_err());
+        assert!(ChatWatch::new(false, 1).end().is_err());
     }
 
     #[test]
     fn errors_and_what_is_no_chunk() {
-        let fails = |event: &str| Watch::new(false, 1).see(event.as_bytes()).unwrap_err();
+        let fails = |event: &str| ChatWatch::new(false, 1).see(event.as_bytes()).unwrap_err();
         for (event, code, message) in [
             (
                 r#"{"error":{"message":"no","code":"rate_limit_exceeded"}}"#,
@@ -366,7 +368,7 @@ mod tests {
             assert!(matches!(fails(event), OciError::Broken { .. }), "{event}");
         }
         assert!(matches!(
-            Watch::new(false, 1).see(b"{\"choices\":[],\"x\":\"\xFF\"}"),
+            ChatWatch::new(false, 1).see(b"{\"choices\":[],\"x\":\"\xFF\"}"),
             Err(OciError::Broken { .. })
         ));
     }
