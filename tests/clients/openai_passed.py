@@ -91,6 +91,30 @@ def an_answer_fills_in_a_type(model):
     assert answer.choices[0].message.parsed.city == "Berlin"
 
 
+@case(*(model for model in IDS if not IDS[model].startswith("meta.")))
+def responses_go_through_whole_and_streamed(model):
+    whole = client.responses.create(model=model, input="Hello!", store=True)
+    assert whole.model == IDS[model] and whole.store and "I am a simulated" in whole.output_text, whole
+    assert whole.usage.total_tokens == whole.usage.input_tokens + whole.usage.output_tokens > 0
+    with client.responses.stream(model=model, input="Hello!") as stream:
+        said = "".join(event.delta for event in stream if event.type == "response.output_text.delta")
+        last = stream.get_final_response()
+    assert said == last.output_text == whole.output_text and last.status == "completed"
+    question = "What is the weather in Paris and in Tokyo?"
+    tool = {"type": "function", "strict": False, **WEATHER["function"]}
+    calls = client.responses.create(model=model, input=question, tools=[tool]).output
+    calls = [item for item in calls if item.type == "function_call"]
+    assert [json.loads(call.arguments)["city"] for call in calls] == ["Paris", "Tokyo"]
+    with client.responses.stream(model=model, input=question, tools=[tool]) as stream:
+        streamed = [item for item in stream.get_final_response().output if item.type == "function_call"]
+    assert [call.arguments for call in streamed] == [call.arguments for call in calls]
+    items = [{"role": "user", "content": question}]
+    for call in calls:
+        items.append(call.model_dump(exclude_none=True, include={"type", "call_id", "name", "arguments"}))
+        items.append({"type": "function_call_output", "call_id": call.call_id, "output": "18 degrees"})
+    assert "18 degrees" in client.responses.create(model=model, input=items, tools=[tool]).output_text
+
+
 @case()
 def errors_are_what_upstream_says():
     model = next(iter(IDS))
