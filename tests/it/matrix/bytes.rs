@@ -134,6 +134,10 @@ enum Outcome {
 }
 
 fn outcome(site: &Site, recording: &Recording, at: usize, own: &Heard, good: &Heard) -> Outcome {
+    if at == 0 {
+        // On a connection that was used before it would look as if OCI had closed that long ago, and be sent once more.
+        site.close_pool();
+    }
     let cut = vec![Step::Bytes(recording.bytes[..at].to_vec()), Step::Cut];
     site.arm(Some(Script::Steps(cut)));
     let (answer, _) = site.chat(recording.model, recording.stream);
