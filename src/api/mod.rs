@@ -8,6 +8,8 @@ mod completions;
 mod dashboard;
 #[cfg(test)]
 mod fuzz;
+#[cfg(test)]
+mod golden;
 mod messages;
 mod metrics;
 mod models;

@@ -24,7 +24,7 @@ mod functions;
 mod fuzz;
 mod generic;
 #[cfg(test)]
-mod golden;
+pub(crate) mod golden;
 mod grounding;
 mod heard;
 #[cfg(test)]

@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{pretty, settle};
+use super::{CHAT, pretty, refusal, settle};
 use crate::openai::embeddings::EmbeddingsRequest;
 use crate::openai::error::ApiError;
 use crate::openai::rerank::RerankRequest;
@@ -50,11 +50,6 @@ impl Kind {
     }
 }
 
-fn refusal(error: &ApiError) -> String {
-    let body: Value = serde_json::from_str(&error.to_json()).unwrap();
-    pretty(&json!({"status": error.status, "body": body}))
-}
-
 pub(super) fn run(dir: &Path, kind: Kind, differences: &mut Vec<String>) -> usize {
     let read = |name: &str| fs::read(dir.join(name)).ok();
     let case: Case =
@@ -67,7 +62,7 @@ pub(super) fn run(dir: &Path, kind: Kind, differences: &mut Vec<String>) -> usiz
         Err(refused) => {
             settle(
                 &dir.join("request.error.json"),
-                &refusal(&refused),
+                &refusal(&refused, &CHAT),
                 differences,
             );
             return 1;
@@ -89,7 +84,7 @@ pub(super) fn run(dir: &Path, kind: Kind, differences: &mut Vec<String>) -> usiz
         Ok(Answered::Part { .. }) => panic!("{}: another call is wanted", dir.display()),
         Err(failure) => settle(
             &dir.join("response.error.json"),
-            &refusal(&error(&failure)),
+            &refusal(&error(&failure), &CHAT),
             differences,
         ),
     }
