@@ -17,6 +17,8 @@ pub(crate) enum Check {
     Bad(String),
     /// The service is there and takes the signature, but may not or will not say more.
     Silent,
+    /// The service is there; whether it takes the credentials is open.
+    Reached,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,7 +128,9 @@ impl Health {
                     signature: false, ..
                 },
             ) => self.failed_checks = 0,
-            (Check::Silent | Check::Good, _) => {
+            // It is there again; that a request was refused stands.
+            (Check::Reached, State::Refused { .. }) => self.failed_checks = 0,
+            (Check::Reached | Check::Silent | Check::Good, _) => {
                 self.failed_checks = 0;
                 self.state = State::Good;
             }
@@ -166,6 +170,26 @@ mod tests {
         assert_eq!(health.retry_at(t0), None);
         health.reset();
         assert_eq!(health.trouble(t0), None);
+    }
+
+    #[test]
+    fn a_service_that_is_there_again_is_up_but_a_refusal_stands() {
+        let t0 = Instant::now();
+        let mut health = Health::new();
+        health.checked(bad());
+        assert!(health.trouble(t0).is_some());
+        health.checked(Check::Reached);
+        assert_eq!(health.trouble(t0), None);
+        // Two that fail are in a row only without one that does not between them.
+        for check in [bad(), Check::Reached, bad()] {
+            health.checked(check);
+            assert_eq!(health.trouble(t0), None);
+        }
+        for signature in [true, false] {
+            health.refused("401", signature, t0);
+            health.checked(Check::Reached);
+            assert_eq!(health.trouble(t0), Some("401"));
+        }
     }
 
     #[test]

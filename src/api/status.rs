@@ -90,25 +90,31 @@ fn try_accounts(live: &Live, exchange: &Exchange) -> Result<Vec<Trial>, ApiError
         "max_tokens": TRIAL_MAX_TOKENS,
     });
     let asked = asked.to_string();
-    let through = match target.api() {
-        UpstreamApi::OpenAi => Asked::read(Action::ChatCompletions, asked.as_bytes()),
-        UpstreamApi::Native | UpstreamApi::Auto => None,
+    let through = || {
+        let asked = Asked::read(Action::ChatCompletions, asked.as_bytes())?;
+        Some(asked.for_model(&target, &live.rules))
     };
-    let question = match through {
-        Some(through) => Question::Passed(through.for_model(&target, &live.rules)),
-        None => {
-            let request = ChatRequest::parse(asked.as_bytes())?;
-            let request = translate::request(request, &target, &live.rules)?;
-            Question::Native(target.serving_mode(), request)
-        }
+    let native = || -> Result<_, ApiError> {
+        let request = ChatRequest::parse(asked.as_bytes())?;
+        let request = translate::request(request, &target, &live.rules)?;
+        Ok((target.serving_mode(), request))
     };
+    let (passed, native) = match target.api() {
+        UpstreamApi::OpenAi => (through(), None),
+        UpstreamApi::Auto if target.is_never_native() => (through(), None),
+        UpstreamApi::Auto => (through(), Some(native()?)),
+        UpstreamApi::Native => (None, Some(native()?)),
+    };
+    let question = Question { native, passed };
     let wanted = |id: &crate::names::AccountId| {
         account
             .as_ref()
             .is_none_or(|account| id.as_str() == account)
     };
     let id = exchange.request_id();
-    Ok(live.dispatch.try_accounts(wanted, &question, id))
+    Ok(live
+        .dispatch
+        .try_accounts(wanted, account.is_some(), &question, id))
 }
 
 fn trial_reply(trials: &[Trial]) -> Reply {

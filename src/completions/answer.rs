@@ -106,7 +106,7 @@ impl Completing {
         }
     }
 
-    /// One piece of a stream; `None` if it says nothing here, such as a role or a thought.
+    /// One piece of a stream; `None` if it says nothing here, such as a thought.
     fn piece(&mut self, chunk: ChatChunk) -> Option<Completion> {
         let is_usage = chunk.choices.is_empty();
         let choices = chunk.choices.into_iter();
@@ -124,12 +124,13 @@ impl Completing {
     fn next(&mut self, choice: ChunkChoice) -> Option<Choice> {
         let said = choice.delta.content.or(choice.delta.refusal);
         let mut text = said.unwrap_or_default();
-        if text.is_empty() && choice.finish_reason.is_none() {
-            return None;
-        }
         let before = self
             .told(choice.index)
             .map_or(Told::default(), |told| *told);
+        // The first piece says that the answer has begun, although the model may think for long before it says anything.
+        if text.is_empty() && choice.finish_reason.is_none() && before.has_begun {
+            return None;
+        }
         if let Some(prompt) = self.echoed.as_ref().filter(|_| !before.has_begun) {
             text.insert_str(0, prompt);
         }

@@ -139,7 +139,7 @@ fn said(text: &str) -> Delta {
 }
 
 #[test]
-fn a_stream_is_pieces_of_texts_without_empty_ones() {
+fn a_stream_begins_with_its_answer_and_has_no_empty_piece_after_that() {
     let (_, mut completing) = read(br#"{"model":"m","prompt":"Once","echo":true,"n":2}"#).unwrap();
     let thought = Delta {
         reasoning_content: Some("Hm".to_owned()),
@@ -168,14 +168,20 @@ fn a_stream_is_pieces_of_texts_without_empty_ones() {
         .collect();
     assert_eq!(
         texts,
-        [(0, "Once more"), (1, "Once again"), (0, "!"), (0, "")]
-            .map(|(index, text)| (json!(index), json!(text)))
+        [
+            (0, "Once"),
+            (0, " more"),
+            (1, "Once again"),
+            (0, "!"),
+            (0, "")
+        ]
+        .map(|(index, text)| (json!(index), json!(text)))
     );
     assert!(
         told.iter()
             .all(|told| told["object"] == "text_completion" && told["usage"].is_null())
     );
-    assert_eq!(told[3]["choices"][0]["finish_reason"], "stop");
+    assert_eq!(told[4]["choices"][0]["finish_reason"], "stop");
     assert_eq!(completing.end()[0].data, "[DONE]");
 }
 

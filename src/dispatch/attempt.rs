@@ -71,8 +71,8 @@ pub(crate) fn run(
     let hook = || hook(exchange.gone(), Rc::clone(&output));
     let answer = dispatch.call(job, lease.account(), limits, hook);
     match answer {
-        Err(error) if job.request.was_response() => {
-            let verdict = verdict::judge_response(&error);
+        Err(error) if job.request.is_doubtful() => {
+            let verdict = verdict::judge_doubtful(&error);
             Err(fail(exchange, lease, error, verdict))
         }
         Err(error) => Err(give_up(exchange, lease, error)),

@@ -148,10 +148,15 @@ impl Dispatch {
     fn heard(
         &self,
         seat: SeatNumber,
-        account: &Account,
+        account: &Arc<Account>,
         listed: Result<(Vec<Listed>, bool), OciError>,
         changed: &(dyn Fn() + Sync),
     ) {
+        // A reload may have put another one into its place meanwhile, whose list is asked for by itself.
+        let is_same = |(_, now): &(SeatNumber, Arc<Account>)| Arc::ptr_eq(now, account);
+        if !self.accounts().iter().any(is_same) {
+            return;
+        }
         let why = listed.as_ref().err().cloned();
         let heard = match listed {
             Ok((models, is_whole)) => Heard::List { models, is_whole },

@@ -38,13 +38,12 @@ pub(crate) enum Finding {
 }
 
 impl Finding {
-    /// `None`: nothing follows.
-    fn check(self) -> Option<Check> {
+    fn check(self) -> Check {
         match self {
-            Self::Good => Some(Check::Good),
-            Self::Silent(_) => Some(Check::Silent),
-            Self::Unproven(_) => None,
-            Self::Bad(error) => Some(Check::Bad(error.to_string())),
+            Self::Good => Check::Good,
+            Self::Silent(_) => Check::Silent,
+            Self::Unproven(_) => Check::Reached,
+            Self::Bad(error) => Check::Bad(error.to_string()),
         }
     }
 }
@@ -94,9 +93,7 @@ impl Dispatch {
         }
         let finding = look(upstream, id);
         log::debug!("health of {}: {finding:?}", account.id);
-        if let Some(check) = finding.check() {
-            self.lasting.slots.checked(number, check);
-        }
+        self.lasting.slots.checked(number, finding.check());
     }
 
     /// Looks which accounts have a token now: an account without one takes no requests, and what was held against an old one is
@@ -249,12 +246,12 @@ mod tests {
     #[test]
     fn a_refused_list_proves_nothing_of_an_api_key() {
         let found = |answer| without_signature(answer).check();
-        assert_eq!(found(Ok(())), Some(Check::Good));
+        assert_eq!(found(Ok(())), Check::Good);
         for code in [401, 403, 404] {
-            assert_eq!(found(Err(status(code))), None);
+            assert_eq!(found(Err(status(code))), Check::Reached);
         }
         for error in [status(503), unreachable()] {
-            assert!(matches!(found(Err(error)), Some(Check::Bad(_))));
+            assert!(matches!(found(Err(error)), Check::Bad(_)));
         }
     }
 }

@@ -212,6 +212,11 @@ impl Account {
             })
     }
 
+    /// Whether it signs, and so may call OCI's own API; also of one whose key does not load.
+    pub(crate) fn signs(&self) -> bool {
+        self.upstream.as_ref().map_or(true, Upstream::signs)
+    }
+
     /// Why it cannot serve.
     pub(crate) fn problem(&self) -> Option<&KeyError> {
         self.upstream.as_ref().err()

@@ -13,11 +13,17 @@ use crate::translate::passthrough::Passed;
 /// Longest trial of one account.
 const TRIAL_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// What a trial asks.
-pub(crate) enum Question {
-    Native(ServingMode, ChatRequest),
-    /// Of a model that is asked through the OpenAI-compatible API only.
-    Passed(Passed),
+/// What a trial asks, through either API or both. An account that signs is asked through the native one, if that will do.
+pub(crate) struct Question {
+    pub(crate) native: Option<(ServingMode, ChatRequest)>,
+    pub(crate) passed: Option<Passed>,
+}
+
+impl Question {
+    /// Whether the account could be asked it at all.
+    fn is_for(&self, account: &Account) -> bool {
+        account.signs() || self.passed.is_some()
+    }
 }
 
 /// How a trial went.
@@ -29,15 +35,18 @@ pub(crate) struct Trial {
 }
 
 impl Dispatch {
-    /// Tries the accounts that `wanted` names, all at the same time.
+    /// Tries the accounts that `wanted` names, all at the same time. Unless they are named one by one, those that cannot be asked this are left out.
     pub(crate) fn try_accounts(
         &self,
         wanted: impl Fn(&AccountId) -> bool,
+        is_named: bool,
         question: &Question,
         request_id: &RequestId,
     ) -> Vec<Trial> {
         let accounts = self.accounts();
-        let wanted = accounts.iter().filter(|(_, account)| wanted(&account.id));
+        let wanted = accounts
+            .iter()
+            .filter(|(_, account)| wanted(&account.id) && (is_named || question.is_for(account)));
         thread::scope(|scope| {
             let running: Vec<_> = wanted
                 .map(|(_, account)| scope.spawn(move || try_account(account, question, request_id)))
@@ -61,9 +70,14 @@ fn try_account(account: &Account, question: &Question, request_id: &RequestId) -
     };
     // Whoever asked may leave: the trial is short and harms nobody.
     let hook: Hook = Box::new(|| Flow::Continue);
-    let error = match question {
-        Question::Native(serving, request) => account.call(serving, request, &limits, hook).err(),
-        Question::Passed(passed) => account.call_copied(passed, &limits, hook).err(),
+    let native = question.native.as_ref();
+    let error = match (native, &question.passed) {
+        (Some((serving, request)), None) => account.call(serving, request, &limits, hook).err(),
+        (Some((serving, request)), Some(_)) if account.signs() => {
+            account.call(serving, request, &limits, hook).err()
+        }
+        (_, Some(passed)) => account.call_copied(passed, &limits, hook).err(),
+        (None, None) => Some(OciError::Cancelled),
     };
     Trial {
         account: account.id.clone(),

@@ -51,6 +51,8 @@ pub(crate) struct Request {
     translation: Option<Translation>,
     /// How the latest call went.
     way: Way,
+    /// See [`Self::is_doubtful`].
+    is_doubtful: bool,
 }
 
 /// An answer of either API.
@@ -67,6 +69,7 @@ impl Request {
             native: Some(request),
             translation: None,
             way: Way::Native,
+            is_doubtful: false,
         }
     }
 
@@ -77,6 +80,7 @@ impl Request {
             native: None,
             translation,
             way: Way::OpenAi,
+            is_doubtful: false,
         }
     }
 
@@ -89,10 +93,9 @@ impl Request {
         }
     }
 
-    /// Whether the latest call asked for a response rather than for a chat.
-    pub(super) fn was_response(&self) -> bool {
-        let action = self.passed.as_ref().map(Passed::action);
-        self.way == Way::OpenAi && action == Some(Action::Responses)
+    /// Whether the latest call's error may be about the OpenAI-compatible API alone, or about what a response refers to.
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.is_doubtful
     }
 
     /// Of nothing: its memory is free.
@@ -131,6 +134,7 @@ impl Dispatch {
         limits: &CallLimits,
         hook: impl Fn() -> Hook,
     ) -> Result<Answered, OciError> {
+        job.request.is_doubtful = false;
         let Some(passed) = &job.request.passed else {
             return call_natively(job, account, limits, hook());
         };
@@ -152,10 +156,14 @@ impl Dispatch {
             }
             Err(error) => error,
         };
+        let refers_to_nothing = action == Action::Responses && is_not_found(&error);
         if !is_missing(&error) || self.ways.lock().has_worked(&account.id, &model) {
+            job.request.is_doubtful = refers_to_nothing;
             return Err(error);
         }
         if !may_choose {
+            // An API key of the service has no other way.
+            job.request.is_doubtful = account.signs() || refers_to_nothing;
             return Err(explained(error));
         }
         let answer = call_natively(job, account, limits, hook());
@@ -253,6 +261,10 @@ fn is_missing(error: &OciError) -> bool {
         | OciError::NoCredential { .. }
         | OciError::Cancelled => false,
     }
+}
+
+fn is_not_found(error: &OciError) -> bool {
+    matches!(error, OciError::Status(status) if status.status == 404)
 }
 
 /// Whether the native API is not for this account, or not for this model.

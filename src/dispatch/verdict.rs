@@ -50,14 +50,18 @@ pub(crate) fn judge(error: &OciError) -> Verdict {
     }
 }
 
-/// The same of an answer to a request for a response, whose 404 may be about one that OCI is asked to go on with, or about the whole
-/// API: it says nothing of the model's chats.
-pub(crate) fn judge_response(error: &OciError) -> Verdict {
+/// The same of a refusal that may be about the OpenAI-compatible API alone, or about a response that OCI is asked to go on with: it
+/// says nothing of the account, which may well serve through the other API, nor of the model there.
+pub(crate) fn judge_doubtful(error: &OciError) -> Verdict {
     let judged = judge(error);
-    if judged.ending == Ending::Missing {
-        return verdict(Ending::Unknown, judged.next);
+    match judged.ending {
+        Ending::Missing | Ending::Refused { .. } => verdict(Ending::Unknown, judged.next),
+        Ending::Success { .. }
+        | Ending::Outage
+        | Ending::Throttled { .. }
+        | Ending::LockedOut
+        | Ending::Unknown => judged,
     }
-    judged
 }
 
 fn by_status(status: u16, retry_after: Option<Duration>, error: &OciError) -> Verdict {
@@ -119,15 +123,16 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_response_is_no_missing_model() {
+    fn a_missing_api_is_no_missing_model_and_no_bad_account() {
         for (code, ending) in [
             (404, Ending::Unknown),
-            (401, Ending::Refused { signature: true }),
+            (401, Ending::Unknown),
+            (403, Ending::Unknown),
             (500, Ending::Outage),
         ] {
             let error = status(code);
             let expected = verdict(ending, judge(&error).next);
-            assert_eq!(judge_response(&error), expected);
+            assert_eq!(judge_doubtful(&error), expected);
         }
     }
 

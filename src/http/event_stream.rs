@@ -38,7 +38,7 @@ impl EventStream {
         }
     }
 
-    /// Sends the [text](text) of several events as one piece: what arrived together leaves together.
+    /// Sends the text of several events as one piece: what arrived together leaves together.
     ///
     /// # Errors
     /// The client left, or the stream is [too old](Self::is_too_old).

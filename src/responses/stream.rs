@@ -295,7 +295,7 @@ impl Render for Answering {
         self.output.breaks_off();
         let code = error.code.as_deref();
         let failure = Failure {
-            code: code.unwrap_or(error.kind),
+            code: failure_code(error),
             message: &error.message,
         };
         let mut log = std::mem::take(&mut self.log);
@@ -325,5 +325,17 @@ impl Render for Answering {
         };
         log.push("error", &broken);
         log.events
+    }
+}
+
+/// Of the codes that a failed response may have, the nearest. A conversation that is too long has one that is in no list: by it
+/// clients know that they must make it shorter.
+fn failure_code(error: &ApiError) -> &'static str {
+    const TOO_LONG: &str = "context_length_exceeded";
+    match error.status {
+        _ if error.code.as_deref() == Some(TOO_LONG) => TOO_LONG,
+        429 => "rate_limit_exceeded",
+        400..=499 => "invalid_prompt",
+        _ => "server_error",
     }
 }

@@ -70,7 +70,7 @@ fn a_stream_that_breaks_off_has_failed_and_says_why() {
     assert_eq!(kinds[kinds.len() - 2..], ["failed", "error"]);
     assert_eq!(
         told.response["error"],
-        json!({"code": "upstream_error", "message": "It broke."})
+        json!({"code": "server_error", "message": "It broke."})
     );
     assert_eq!(told.response["status"], "failed");
     let statuses = [
