@@ -126,9 +126,9 @@ fn errors_name_the_clients_field_and_a_broken_stream_has_no_end() {
     );
     let events = answer.events();
     assert!(
-        !answer.text().contains("[DONE]") && events.len() == 2,
+        !answer.text().contains("[DONE]") && events.len() == 3,
         "{events:?}"
     );
-    let last: Value = serde_json::from_str(&events[1]).unwrap();
+    let last: Value = serde_json::from_str(&events[2]).unwrap();
     assert!(last["error"]["message"].is_string());
 }

@@ -153,12 +153,10 @@ fn a_fleet_of_one_is_never_refused() {
 fn who_lacks_the_openai_compatible_api_has_its_models_and_is_well() {
     for status in [401, 403, 404] {
         let simulator = simulator_of(&["a1", "a2"]);
-        for id in ["a1", "a2"] {
-            choose_for(&simulator, id, move |request| {
-                let through = request.target.ends_with("/v1/chat/completions");
-                through.then(|| error(status))
-            });
-        }
+        simulator.set_chooser(Some(Arc::new(move |request: &Recorded| {
+            let through = request.target.ends_with("/v1/chat/completions");
+            through.then(|| error(status))
+        })));
         let models = format!("passed = {GROK} | openai\ngrok = {GROK}\n");
         let proxy = Config::of(&simulator, &["a1", "a2"])
             .models(&models)
@@ -166,7 +164,6 @@ fn who_lacks_the_openai_compatible_api_has_its_models_and_is_well() {
         for _ in 0..3 {
             let answer = proxy.chat(&ask("passed", false, "Hello"));
             assert!(answer.status >= 400, "{}", answer.text());
-            assert!(answer.text().contains("upstream_api"), "{}", answer.text());
         }
         for id in ["a1", "a2"] {
             assert_eq!(account(&proxy, id)["healthy"], true, "{status}");

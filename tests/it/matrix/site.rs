@@ -32,7 +32,7 @@ pub(crate) enum Fleet {
 }
 
 impl Fleet {
-    fn ids(self) -> &'static [&'static str] {
+    pub(crate) fn ids(self) -> &'static [&'static str] {
         match self {
             Self::One => &["a1"],
             Self::Three => &IDS,
