@@ -13,7 +13,7 @@ use crate::dispatch::request::{Conversation, Read, Request, Translation};
 use crate::http::body::{Body, Share};
 use crate::http::exchange::Exchange;
 use crate::names::RequestId;
-use crate::openai::chat::ChatRequest;
+use crate::openai::chat::{ChatRequest, id_of};
 use crate::openai::error::ApiError;
 use crate::openai::render::{ChatRender, Render};
 use crate::responses::Answering;
@@ -201,7 +201,7 @@ fn reply_meta(id: &RequestId, request: &ChatRequest, dialect: Dialect) -> ReplyM
 /// Of an answer in the usual words.
 fn meta_of(id: &RequestId, model: String) -> ReplyMeta {
     ReplyMeta {
-        id: format!("chatcmpl-{id}"),
+        id: id_of(id.as_str()),
         created: SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_secs()),

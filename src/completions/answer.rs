@@ -3,13 +3,10 @@
 use serde::Serialize;
 use serde_json::{Map, Number, Value};
 
-use crate::openai::chat::{ChatCompletion, FinishReason, LogProbs, Usage};
+use crate::openai::chat::{ChatCompletion, FinishReason, LogProbs, Usage, bare_id};
 use crate::openai::chunk::{ChatChunk, ChunkChoice};
 use crate::openai::error::ApiError;
 use crate::openai::render::{Event, Render};
-
-/// What a chat's ids begin with.
-const CHAT_ID: &str = "chatcmpl-";
 
 /// What the last event of a stream says.
 const DONE: &str = "[DONE]";
@@ -95,7 +92,7 @@ fn reason(reason: FinishReason) -> FinishReason {
 }
 
 fn own_id(id: &str) -> String {
-    format!("cmpl-{}", id.strip_prefix(CHAT_ID).unwrap_or(id))
+    format!("cmpl-{}", bare_id(id))
 }
 
 impl Completing {

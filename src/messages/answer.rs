@@ -4,13 +4,12 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::openai::chat::{
-    AnswerToolCall, AssistantMessage, ChatCompletion, FinishReason, Usage as ChatUsage,
+    AnswerToolCall, AssistantMessage, ChatCompletion, FinishReason, Usage as ChatUsage, bare_id,
 };
 
 /// What thoughts are signed with. Nobody checks it: thoughts that come back are not sent to a model.
 pub(super) const SIGNATURE: &str = "b2NpYWktcHJveHk=";
-/// What a chat's id begins with, and a message's.
-const CHAT_ID: &str = "chatcmpl-";
+/// What a message's id begins with.
 const MESSAGE_ID: &str = "msg_";
 
 #[derive(Debug, Serialize)]
@@ -93,7 +92,7 @@ pub(super) fn message(completion: &ChatCompletion, shows_thoughts: bool) -> Mess
 
 /// The same id in the form that messages have.
 pub(super) fn message_id(chat: &str) -> String {
-    format!("{MESSAGE_ID}{}", chat.strip_prefix(CHAT_ID).unwrap_or(chat))
+    format!("{MESSAGE_ID}{}", bare_id(chat))
 }
 
 fn blocks(message: &AssistantMessage, shows_thoughts: bool) -> Vec<Block> {
@@ -153,7 +152,6 @@ pub(super) fn usage(usage: Option<ChatUsage>) -> Usage {
         .prompt_tokens_details
         .map_or(0, |details| details.cached_tokens)
         .min(usage.prompt_tokens);
-    let rest = usage.total_tokens.saturating_sub(usage.prompt_tokens);
     let thoughts = usage
         .completion_tokens_details
         .and_then(|details| details.reasoning_tokens);
@@ -161,7 +159,7 @@ pub(super) fn usage(usage: Option<ChatUsage>) -> Usage {
         input_tokens: usage.prompt_tokens - cached,
         cache_creation_input_tokens: 0,
         cache_read_input_tokens: cached,
-        output_tokens: usage.completion_tokens.max(rest),
+        output_tokens: usage.output_tokens(),
         output_tokens_details: thoughts.map(|thinking_tokens| OutputTokens { thinking_tokens }),
     }
 }

@@ -77,10 +77,10 @@ struct Begun {
     ended: bool,
 }
 
-/// Reads as far as needed to know what comes. Errors: the status, if it is none of success.
-fn begin(response: Response<Body>, call: Call) -> Result<Begun, OciError> {
+/// The headers of a good answer, and its body. Errors: the status, if it is none of success.
+fn accept(response: Response<Body>, call: Call) -> Result<(HeaderMap, Incoming), OciError> {
     let (head, body) = response.into_parts();
-    let mut incoming = Incoming {
+    let incoming = Incoming {
         reader: body.into_reader(),
         call,
     };
@@ -88,8 +88,14 @@ fn begin(response: Response<Body>, call: Call) -> Result<Begun, OciError> {
     if status >= 300 {
         return Err(refusal(status, &head.headers, incoming)?);
     }
-    refuse_compressed(&head.headers)?;
-    let text = |name: &str| text_of(&head.headers, name).map(str::to_owned);
+    Ok((head.headers, incoming))
+}
+
+/// Reads as far as needed to know what comes. Errors: the status, if it is none of success.
+fn begin(response: Response<Body>, call: Call) -> Result<Begun, OciError> {
+    let (headers, mut incoming) = accept(response, call)?;
+    refuse_compressed(&headers)?;
+    let text = |name: &str| text_of(&headers, name).map(str::to_owned);
     let content_type = text(header::CONTENT_TYPE.as_str()).unwrap_or_default();
     let mut beginning = Vec::new();
     let (kind, ended) = sniff(&mut incoming, &content_type, &mut beginning)?;
@@ -156,15 +162,7 @@ pub(super) fn read_json(response: Response<Body>, call: Call) -> Result<JsonAnsw
 
 /// Reads an answer of which only the status matters, so that its connection can serve again. Consumes the call.
 pub(super) fn discard(response: Response<Body>, call: Call) -> Result<(), OciError> {
-    let (head, body) = response.into_parts();
-    let mut incoming = Incoming {
-        reader: body.into_reader(),
-        call,
-    };
-    let status = head.status.as_u16();
-    if status >= 300 {
-        return Err(refusal(status, &head.headers, incoming)?);
-    }
+    let (_, mut incoming) = accept(response, call)?;
     // What is longer, or does not come, costs the connection and no more.
     let _ = incoming.read_up_to(MAX_ERROR_BYTES, &mut Vec::new());
     Ok(())
@@ -176,16 +174,8 @@ pub(super) fn bytes(
     call: Call,
     limit: usize,
 ) -> Result<Vec<u8>, OciError> {
-    let (head, body) = response.into_parts();
-    let mut incoming = Incoming {
-        reader: body.into_reader(),
-        call,
-    };
-    let status = head.status.as_u16();
-    if status >= 300 {
-        return Err(refusal(status, &head.headers, incoming)?);
-    }
-    refuse_compressed(&head.headers)?;
+    let (headers, mut incoming) = accept(response, call)?;
+    refuse_compressed(&headers)?;
     // The final size at once: what is read may be a secret, and a buffer that grows would leave pieces behind in freed memory.
     let mut bytes = Vec::with_capacity(limit + BUFFER_BYTES + 1);
     if incoming.read_up_to(limit, &mut bytes)? {

@@ -378,6 +378,27 @@ pub(crate) struct Usage {
     pub(crate) completion_tokens_details: Option<CompletionTokensDetails>,
 }
 
+impl Usage {
+    /// What the answer has taken, thoughts included, which some vendors count in the total alone.
+    pub(crate) fn output_tokens(&self) -> u64 {
+        let rest = self.total_tokens.saturating_sub(self.prompt_tokens);
+        self.completion_tokens.max(rest)
+    }
+}
+
+/// What ids of chats begin with.
+const ID_PREFIX: &str = "chatcmpl-";
+
+/// A chat's id, made of an id of any kind.
+pub(crate) fn id_of(bare: &str) -> String {
+    format!("{ID_PREFIX}{bare}")
+}
+
+/// What a chat's id was made of.
+pub(crate) fn bare_id(id: &str) -> &str {
+    id.strip_prefix(ID_PREFIX).unwrap_or(id)
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(crate) struct PromptTokensDetails {
     pub(crate) cached_tokens: u64,

@@ -9,7 +9,7 @@ use super::error::ApiError;
 const MAX_MODEL_BYTES: usize = 512;
 
 /// Whether a request names a model. Errors: 400 about `model`.
-pub(super) fn check_name(model: &str) -> Result<(), ApiError> {
+pub(crate) fn check_name(model: &str) -> Result<(), ApiError> {
     let wrong = |message: String| Err(ApiError::invalid_request(message, Some("model".to_owned())));
     if model.is_empty() {
         return wrong(

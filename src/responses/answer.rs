@@ -207,15 +207,13 @@ impl From<Usage> for Tokens {
         let reasoning = usage
             .completion_tokens_details
             .and_then(|details| details.reasoning_tokens);
-        // Some vendors count thoughts in the total alone; here they are part of the output.
-        let rest = usage.total_tokens.saturating_sub(usage.prompt_tokens);
         Self {
             input_tokens: usage.prompt_tokens,
             input_tokens_details: InputDetails {
                 cache_write_tokens: 0,
                 cached_tokens: cached.map_or(0, |details| details.cached_tokens),
             },
-            output_tokens: usage.completion_tokens.max(rest),
+            output_tokens: usage.output_tokens(),
             output_tokens_details: OutputDetails {
                 reasoning_tokens: reasoning.unwrap_or(0),
             },

@@ -7,7 +7,7 @@
 
 use serde::Serialize;
 
-use crate::openai::chat::{ChatCompletion, FinishReason, LogProbs, Usage};
+use crate::openai::chat::{ChatCompletion, FinishReason, LogProbs, Usage, bare_id};
 use crate::openai::chunk::{ChatChunk, ChunkChoice, ToolCallDelta};
 use crate::openai::error::ApiError;
 use crate::openai::render::{Begun, Event, Render};
@@ -17,9 +17,6 @@ use super::echo::Echo;
 use super::output::Output;
 use super::places::{self, Places};
 use super::tools::Names;
-
-/// What a chat's ids begin with.
-const CHAT_ID: &str = "chatcmpl-";
 
 /// Writes the answer to one request.
 pub(crate) struct Answering {
@@ -111,7 +108,7 @@ impl Answering {
             return;
         }
         self.has_begun = true;
-        let own = id.strip_prefix(CHAT_ID).unwrap_or(id);
+        let own = bare_id(id);
         self.frame.id = format!("resp_{own}");
         self.frame.created = created;
         model.clone_into(&mut self.frame.model);

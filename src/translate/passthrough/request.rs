@@ -4,15 +4,13 @@
 use serde::de::DeserializeOwned;
 
 use crate::openai::chat::MAX_CHOICES;
+use crate::openai::models::check_name;
 
 use super::super::Rules;
 use super::super::models::ModelTarget;
 use super::super::quirks::Quirks;
 use super::Action;
 use super::object::Object;
-
-/// Longest name of a model, in bytes, as of a request that is translated.
-const MAX_MODEL_BYTES: usize = 512;
 
 /// What the limit of an answer is called.
 const MAX_TOKENS: &str = "max_tokens";
@@ -48,9 +46,7 @@ impl<'a> Asked<'a> {
     pub(crate) fn read(action: Action, body: &'a [u8]) -> Option<Self> {
         let object = Object::read(std::str::from_utf8(body).ok()?)?;
         let model: String = value(&object, "model")?;
-        if model.is_empty() || model.len() > MAX_MODEL_BYTES {
-            return None;
-        }
+        check_name(&model).ok()?;
         let wants_usage = match (action, object.get("stream_options")) {
             (Action::ChatCompletions, Some(text)) => {
                 value(&Object::read(text)?, "include_usage").unwrap_or(false)
