@@ -52,7 +52,9 @@ fn a_prompt_is_a_users_message() {
             "max_tokens": 9, "user": "u", "stream": null});
         let (chat, _) = read(body.to_string().as_bytes()).unwrap();
         assert_eq!(chat.messages.len(), 1);
-        assert!(matches!(&chat.messages[0].content, Some(Content::Text(text)) if text == "Once"));
+        assert!(
+            matches!(&chat.messages[0].content, Some(Content::Text(text)) if text.read() == "Once")
+        );
         assert_eq!(
             (chat.n, chat.max_tokens, chat.stop.len()),
             (Some(2), Some(9), 1)

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::json;
 use crate::openai::chat::{
     AnswerToolCall, AssistantMessage, ChatCompletion, FinishReason, Usage as ChatUsage, bare_id,
 };
@@ -126,7 +127,7 @@ fn input(arguments: &str) -> Map<String, Value> {
     if arguments.trim_ascii().is_empty() {
         return Map::new();
     }
-    serde_json::from_str(arguments).unwrap_or_else(|_| {
+    json::from_text(arguments).unwrap_or_else(|_| {
         let mut whole = Map::new();
         whole.insert("arguments".to_owned(), json!(arguments));
         whole

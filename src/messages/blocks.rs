@@ -7,11 +7,12 @@ use serde::Deserialize;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
+use crate::json::Text;
 use crate::openai::fields::{self, StringOrObject};
 
 #[derive(Debug)]
 pub(super) enum Content {
-    Text(String),
+    Text(Text),
     Blocks(Vec<Block>),
 }
 
@@ -20,7 +21,7 @@ pub(super) struct Block {
     #[serde(default, rename = "type")]
     pub(super) kind: Option<String>,
     #[serde(default)]
-    pub(super) text: Option<String>,
+    pub(super) text: Option<Text>,
     /// Of a `tool_use`.
     #[serde(default)]
     pub(super) id: Option<String>,
@@ -119,11 +120,11 @@ impl<'de> Visitor<'de> for ContentVisitor {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Content, E> {
-        Ok(Content::Text(text.to_owned()))
+        Ok(Content::Text(text.to_owned().into()))
     }
 
     fn visit_string<E: Error>(self, text: String) -> Result<Content, E> {
-        Ok(Content::Text(text))
+        Ok(Content::Text(text.into()))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Content, A::Error> {

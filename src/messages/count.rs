@@ -46,7 +46,7 @@ impl Total {
         self.tokens += FRAME_TOKENS;
         match &message.content {
             None => {}
-            Some(Content::Text(text)) => self.text(text),
+            Some(Content::Text(text)) => self.text(&text.read()),
             Some(Content::Parts(parts)) => parts.iter().for_each(|part| self.part(part)),
         }
         for call in &message.tool_calls {
@@ -60,7 +60,7 @@ impl Total {
 
     fn part(&mut self, part: &Part) {
         if let Some(text) = &part.text {
-            self.text(text);
+            self.text(&text.read());
         }
         if part.image_url.is_some() {
             self.tokens += IMAGE_TOKENS;

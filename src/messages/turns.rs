@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use crate::json::Text;
 use crate::openai::error::ApiError;
 use crate::openai::message::{
     CalledFunction, Content as ChatContent, InputFile, MediaUrl, Message, Part, PartKind,
@@ -35,7 +36,9 @@ pub(super) fn messages(
         let role = turn
             .role
             .ok_or_else(|| wrong(format!("{path}.role"), "is missing"))?;
-        let content = turn.content.unwrap_or_else(|| Content::Text(String::new()));
+        let content = turn
+            .content
+            .unwrap_or_else(|| Content::Text(Text::default()));
         match (role, content) {
             (Role::System, content) => {
                 let text = plain_text(content, &format!("{path}.content"), BETWEEN_INSTRUCTIONS)?;
@@ -103,7 +106,7 @@ fn result(block: Block, at: usize, path: &str) -> Result<Message, ApiError> {
     }
     let (mut text, media) = divided(parts);
     if block.is_error == Some(true) {
-        text.insert_str(0, FAILED);
+        text = format!("{FAILED}{}", text.read()).into();
     }
     let content = if media.is_empty() {
         ChatContent::Text(text)
@@ -118,7 +121,7 @@ fn result(block: Block, at: usize, path: &str) -> Result<Message, ApiError> {
 }
 
 /// The texts as one, and what is none.
-fn divided(parts: Vec<Part>) -> (String, Vec<Part>) {
+fn divided(parts: Vec<Part>) -> (Text, Vec<Part>) {
     let mut texts = Vec::new();
     let mut media = Vec::new();
     for part in parts {
@@ -127,7 +130,7 @@ fn divided(parts: Vec<Part>) -> (String, Vec<Part>) {
             None => media.push(part),
         }
     }
-    (texts.join(BETWEEN), media)
+    (Text::joined(texts, BETWEEN), media)
 }
 
 /// `path` of the turn.
@@ -212,7 +215,7 @@ fn image(source: Source, at: usize, path: &str) -> Result<Part, ApiError> {
         at,
         kind: Some(PartKind::ImageUrl),
         image_url: Some(MediaUrl {
-            url: Some(url),
+            url: Some(url.into()),
             detail: None,
         }),
         ..Part::default()
@@ -290,7 +293,7 @@ fn push_content(
 
 fn search_result(block: Block, path: &str) -> Result<String, ApiError> {
     let text = match block.content {
-        Some(content) => plain_text(content, &format!("{path}.content"), BETWEEN)?,
+        Some(content) => plain_text(content, &format!("{path}.content"), BETWEEN)?.into_string(),
         None => String::new(),
     };
     let url = block.source.and_then(|source| source.url);
@@ -336,7 +339,7 @@ fn unknown_source(kind: Option<&str>, known: impl fmt::Display, path: &str) -> A
 }
 
 /// The text of content that may hold nothing else. `path` of the content.
-fn plain_text(content: Content, path: &str, between: &str) -> Result<String, ApiError> {
+fn plain_text(content: Content, path: &str, between: &str) -> Result<Text, ApiError> {
     let blocks = match content {
         Content::Text(text) => return Ok(text),
         Content::Blocks(blocks) => blocks,
@@ -358,14 +361,14 @@ fn plain_text(content: Content, path: &str, between: &str) -> Result<String, Api
             }
         }
     }
-    Ok(texts.join(between))
+    Ok(Text::joined(texts, between))
 }
 
-fn text_part(text: String, at: usize) -> Part {
+fn text_part(text: impl Into<Text>, at: usize) -> Part {
     Part {
         at,
         kind: Some(PartKind::Text),
-        text: Some(text),
+        text: Some(text.into()),
         ..Part::default()
     }
 }

@@ -6,6 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value};
 
+use crate::json;
+
 /// How far a call had come when it failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
@@ -120,7 +122,7 @@ pub(crate) fn status_error(
     let body = body.get(..MAX_BODY_BYTES).unwrap_or(body);
     let text = String::from_utf8_lossy(body);
     let text = text.trim_start_matches('\u{feff}').trim();
-    let details = match serde_json::from_str::<Value>(text) {
+    let details = match json::from_text::<Value>(text) {
         Ok(value) => Details::of(&value, MAX_LAYERS),
         Err(_) => Details::default(),
     };
@@ -255,7 +257,7 @@ impl Details {
     fn of_text(text: &str, layers: u32) -> Self {
         let trimmed = text.trim();
         if trimmed.starts_with(['{', '[', '"'])
-            && let Ok(value) = serde_json::from_str::<Value>(trimmed)
+            && let Ok(value) = json::from_text::<Value>(trimmed)
         {
             let inner = Self::of(&value, layers);
             if inner.message.is_some() {
@@ -330,7 +332,7 @@ fn gateway_remark(text: &str) -> String {
     if text.starts_with('<') {
         return one_line(title(text).unwrap_or_default(), MAX_GATEWAY_CHARS);
     }
-    let is_json = serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+    let is_json = json::from_text::<serde::de::IgnoredAny>(text).is_ok();
     if is_json || text.starts_with(['{', '[', '"']) || text.contains(char::REPLACEMENT_CHARACTER) {
         return String::new();
     }

@@ -1,10 +1,9 @@
 //! Reads the body of a request, whichever endpoint it is for, and says of one that does not parse which field is at fault.
 //! Knows no particular request.
 
-use serde::de::{DeserializeOwned, IgnoredAny};
-use serde_json::error::Category;
+use serde::de::DeserializeOwned;
 
-use crate::json;
+use crate::json::{self, Fault};
 
 use super::error::ApiError;
 use super::path;
@@ -29,15 +28,10 @@ pub(crate) fn read<T: DeserializeOwned>(body: &[u8], what: &str) -> Result<T, Ap
 
 /// What the client is told of a body that did not parse.
 fn explain(body: &[u8], error: &serde_json::Error, what: &str) -> ApiError {
-    let Some(why) = about_a_field(body, error) else {
+    let Some(Fault { why, place }) = Fault::of(body, error) else {
         return ApiError::invalid_request(format!("the body is not valid JSON: {error}"), None);
     };
-    // What is reported as syntax was found one byte into the value.
-    let column = match error.classify() {
-        Category::Syntax => error.column().saturating_sub(1),
-        Category::Data | Category::Eof | Category::Io => error.column(),
-    };
-    let place = path::place_of(body, error.line(), column);
+    let why = shortened(why);
     let path = place.and_then(|place| {
         let is_list = why.starts_with("invalid type: sequence");
         path::path_at(
@@ -54,33 +48,6 @@ fn explain(body: &[u8], error: &serde_json::Error, what: &str) -> ApiError {
         None => format!("the body is not a {what} request: {why}"),
     };
     ApiError::invalid_request(message, path)
-}
-
-/// What is wrong with a field; `None` if the body is no JSON at all.
-fn about_a_field(body: &[u8], error: &serde_json::Error) -> Option<String> {
-    let mut why = error.to_string();
-    match error.classify() {
-        Category::Data => {}
-        Category::Eof | Category::Io => return None,
-        Category::Syntax => {
-            // serde_json says the same of a wrong value for an enum as of broken JSON.
-            let too_deep = why.starts_with("recursion limit");
-            if too_deep || serde_json::from_slice::<IgnoredAny>(body).is_err() {
-                return None;
-            }
-            return Some("the value is of the wrong type".to_owned());
-        }
-    }
-    // Line and column help with syntax; with a field they only clutter.
-    if let Some(end) = why.rfind(" at line ") {
-        why.truncate(end);
-    }
-    // Clients know no structs.
-    if let Some(end) = why.rfind("expected struct ") {
-        why.truncate(end);
-        why.push_str("expected an object");
-    }
-    Some(shortened(why))
 }
 
 /// The text, or as much of it as an error may have.

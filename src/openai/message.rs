@@ -5,6 +5,9 @@ use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::json::{self, Text};
 
 use super::fields::{self, StringOrObject};
 
@@ -67,12 +70,18 @@ pub(crate) struct CalledFunction {
 
 #[derive(Debug)]
 pub(crate) enum Content {
-    Text(String),
+    Text(Text),
     Parts(Vec<Part>),
 }
 
 impl From<String> for Content {
     fn from(text: String) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl From<Text> for Content {
+    fn from(text: Text) -> Self {
         Self::Text(text)
     }
 }
@@ -83,36 +92,42 @@ impl From<Vec<Part>> for Content {
     }
 }
 
+/// Taken out as it was written, and only a list is read: a string may be the most of a request, and goes on as it is.
 impl<'de> Deserialize<'de> for Content {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(ContentVisitor)
+        let written = <&RawValue>::deserialize(from)?;
+        if written.get().starts_with('"') {
+            Text::of(written.to_owned()).map(Self::Text)
+        } else {
+            json::read_piece(written).map(|Parts(parts)| Self::Parts(parts))
+        }
     }
 }
 
-struct ContentVisitor;
+struct Parts(Vec<Part>);
 
-impl<'de> Visitor<'de> for ContentVisitor {
-    type Value = Content;
+impl<'de> Deserialize<'de> for Parts {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(PartsVisitor)
+    }
+}
+
+struct PartsVisitor;
+
+impl<'de> Visitor<'de> for PartsVisitor {
+    type Value = Parts;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a string or a list of content parts")
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<Content, E> {
-        Ok(Content::Text(text.to_owned()))
-    }
-
-    fn visit_string<E: Error>(self, text: String) -> Result<Content, E> {
-        Ok(Content::Text(text))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Content, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Parts, A::Error> {
         let mut parts = Vec::new();
         while let Some(part) = list.next_element::<Part>()? {
             let at = parts.len();
             parts.push(Part { at, ..part });
         }
-        Ok(Content::Parts(parts))
+        Ok(Parts(parts))
     }
 }
 
@@ -123,7 +138,7 @@ pub(crate) struct Part {
     pub(crate) at: usize,
     /// `None`: not said, which is understood for text.
     pub(crate) kind: Option<PartKind>,
-    pub(crate) text: Option<String>,
+    pub(crate) text: Option<Text>,
     pub(crate) refusal: Option<String>,
     pub(crate) image_url: Option<MediaUrl>,
     pub(crate) video_url: Option<MediaUrl>,
@@ -147,7 +162,7 @@ pub(crate) struct PartObject {
     #[serde(default, rename = "type")]
     kind: Option<PartKind>,
     #[serde(default)]
-    text: Option<String>,
+    text: Option<Text>,
     #[serde(default)]
     refusal: Option<String>,
     #[serde(default)]
@@ -167,7 +182,7 @@ impl<'de> StringOrObject<'de> for Part {
     fn from_text<E: Error>(text: String) -> Result<Self, E> {
         Ok(Self {
             kind: Some(PartKind::Text),
-            text: Some(text),
+            text: Some(text.into()),
             ..Self::default()
         })
     }
@@ -195,14 +210,14 @@ impl<'de> Deserialize<'de> for Part {
 /// `{"url","detail"}`, or the bare URL, which some clients send.
 #[derive(Debug, Default)]
 pub(crate) struct MediaUrl {
-    pub(crate) url: Option<String>,
+    pub(crate) url: Option<Text>,
     pub(crate) detail: Option<String>,
 }
 
 #[derive(Deserialize)]
 pub(crate) struct MediaUrlObject {
     #[serde(default)]
-    url: Option<String>,
+    url: Option<Text>,
     #[serde(default)]
     detail: Option<String>,
 }
@@ -213,7 +228,7 @@ impl<'de> StringOrObject<'de> for MediaUrl {
 
     fn from_text<E: Error>(url: String) -> Result<Self, E> {
         Ok(Self {
-            url: Some(url),
+            url: Some(url.into()),
             detail: None,
         })
     }

@@ -45,16 +45,6 @@ pub(super) fn path_at(json: &[u8], place: usize) -> Option<String> {
     Some(written(json, &open)).filter(|path| !path.is_empty())
 }
 
-/// Where serde_json's error points: the bytes before the place, from its line, from 1, and its column, the bytes of the line.
-pub(super) fn place_of(json: &[u8], line: usize, column: usize) -> Option<usize> {
-    let mut breaks = json.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
-    let start = match line.checked_sub(2) {
-        Some(earlier) => breaks.nth(earlier)?.0 + 1,
-        None => 0,
-    };
-    Some(start + column)
-}
-
 /// The place of a list that was refused at this one: some lists are opened before that, and then the place is behind the
 /// bracket. Of a list in a list, both of which were wrong, it takes the inner one.
 pub(super) fn of_list(json: &[u8], place: usize) -> usize {
@@ -147,16 +137,6 @@ mod tests {
             let json = json.as_bytes();
             let found = path_at(json, of_list(json, place));
             assert_eq!(found.as_deref(), Some(path), "{marked}");
-        }
-    }
-
-    #[test]
-    fn lines_are_counted_from_one() {
-        let json = b"{\n \"a\": 1,\n\n \"b\": 2}";
-        for (line, column, path) in [(1, 1, ""), (2, 7, "a"), (4, 6, "b"), (9, 9, "")] {
-            let place = place_of(json, line, column);
-            let found = place.and_then(|place| path_at(json, place));
-            assert_eq!(found.unwrap_or_default(), path, "{line}:{column}");
         }
     }
 

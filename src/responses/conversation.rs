@@ -226,7 +226,7 @@ fn spoken(role: Role, content: Option<Content>) -> Message {
 
 fn content(body: Body, place: &str, field: &str) -> Result<Content, ApiError> {
     match body {
-        Body::Text(text) => Ok(Content::Text(text)),
+        Body::Text(text) => Ok(text.into()),
         Body::Parts(parts) => {
             let parts = parts
                 .into_iter()

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::json;
+
 /// The longest request of which all is repeated, in bytes of what is repeated. It is kept for as long as the answer takes, and
 /// a stream says it three times; of a longer one instructions and tools are left out.
 const MAX_ECHO_BYTES: usize = 64 * 1024;
@@ -83,6 +85,6 @@ fn on_one_line(raw: Box<RawValue>, room: &mut usize) -> Option<Box<RawValue>> {
     if !raw.get().contains(['\n', '\r']) {
         return Some(raw);
     }
-    let value: serde_json::Value = serde_json::from_str(raw.get()).ok()?;
+    let value: serde_json::Value = json::from_text(raw.get()).ok()?;
     serde_json::value::to_raw_value(&value).ok()
 }

@@ -9,6 +9,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+use crate::json;
 use crate::openai::chat::{ReasoningEffort, ResponseFormatKind, Verbosity};
 use crate::openai::fields;
 use crate::openai::message::{InputAudio, MediaUrl};
@@ -300,7 +301,7 @@ pub(super) struct Part {
     #[serde(default, rename = "type")]
     pub(super) kind: Option<String>,
     #[serde(default)]
-    pub(super) text: Option<String>,
+    pub(super) text: Option<json::Text>,
     #[serde(default)]
     pub(super) refusal: Option<String>,
     /// The URL itself; the object of a chat is understood.

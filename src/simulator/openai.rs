@@ -10,6 +10,8 @@ use std::io;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::json;
+
 use super::answer::{self, Plan, Vendor, is_dedicated};
 use super::connection::find;
 use super::ending::Ending;
@@ -225,7 +227,7 @@ fn refuse(reply: &mut Reply<'_>, refusal: &Refusal) -> io::Result<After> {
     let seconds = refusal.retry_after.as_ref().map(u32::to_string);
     let headers = seconds.map(|seconds| ("retry-after".to_owned(), seconds));
     // Some hold OpenAI's own error in a string already.
-    let inner: Option<Value> = serde_json::from_str(&refusal.message).ok();
+    let inner: Option<Value> = json::from_text(&refusal.message).ok();
     let body = match inner.filter(|inner| inner.get("error").is_some()) {
         Some(error) => error.to_string(),
         None => refusal_body(&refusal.message, None, Some(refusal.code)),

@@ -114,7 +114,7 @@ fn assistant_parts(mut parts: Vec<wire::Part>, refusal: Option<String>) -> Vec<w
     });
     if parts.is_empty() {
         parts.push(wire::Part::Text {
-            text: spoken(String::new(), refusal),
+            text: spoken(String::new(), refusal).into(),
         });
     }
     parts
@@ -128,7 +128,7 @@ fn parts(parts: Vec<generic::Part>) -> Vec<wire::Part> {
         generic::Part::Document {
             document_url,
             file_name,
-        } => document::text(&document_url.url).map(|text| wire::Part::Document {
+        } => document::text(&document_url.url.read()).map(|text| wire::Part::Document {
             document: wire::Document {
                 title: file_name,
                 text,

@@ -4,11 +4,14 @@
 use serde::de::IgnoredAny;
 use serde_json::json;
 
+use crate::json;
 use crate::oci::wire::generic as wire;
 use crate::openai::message::{
     CalledFunction, Content, InputAudio, InputFile, MediaUrl, Message, Part, PartKind, Role,
     ToolCall,
 };
+
+use crate::json::Text;
 
 use super::BadRequest;
 use super::quirks::Quirks;
@@ -71,7 +74,7 @@ fn assistant(turn: Turn, path: &str) -> Result<wire::Message, BadRequest> {
         }
         content.clear();
         if tool_calls.is_empty() {
-            content.push(text_part(String::new()));
+            content.push(text_part(Text::default()));
         }
     }
     Ok(wire::Message::Assistant {
@@ -117,7 +120,7 @@ fn called_function(function: CalledFunction, path: &str) -> Result<wire::ToolCal
 /// that parse them fail on each further turn, so that such a text is kept whole, under one key.
 fn whole_arguments(arguments: String) -> String {
     let is_object = arguments.trim_start().starts_with('{')
-        && serde_json::from_str::<IgnoredAny>(&arguments).is_ok();
+        && json::from_text::<IgnoredAny>(&arguments).is_ok();
     if is_object {
         arguments
     } else {
@@ -129,7 +132,7 @@ fn whole_arguments(arguments: String) -> String {
 fn content(content: Option<Content>, path: &str) -> Result<Vec<wire::Part>, BadRequest> {
     let mut parts = parts(content, path, None)?;
     if parts.is_empty() {
-        parts.push(text_part(String::new()));
+        parts.push(text_part(Text::default()));
     }
     Ok(parts)
 }
@@ -221,7 +224,10 @@ fn audio_url(audio: InputAudio, path: &str) -> Result<wire::MediaUrl, BadRequest
         let format = audio.format.ok_or_else(|| missing("format"))?;
         url.insert_str(0, &format!("data:audio/{format};base64,"));
     }
-    Ok(wire::MediaUrl { url, detail: None })
+    Ok(wire::MediaUrl {
+        url: url.into(),
+        detail: None,
+    })
 }
 
 fn document_url(file: InputFile, path: &str) -> Result<wire::MediaUrl, BadRequest> {
@@ -241,31 +247,34 @@ fn document_url(file: InputFile, path: &str) -> Result<wire::MediaUrl, BadReques
         // Bare base64: PDF is what OpenAI reads there.
         url.insert_str(0, "data:application/pdf;base64,");
     }
-    Ok(wire::MediaUrl { url, detail: None })
+    Ok(wire::MediaUrl {
+        url: url.into(),
+        detail: None,
+    })
 }
 
 /// A tool's result. OCI's models want one text there, so several are joined.
 fn result_text(content: Option<Content>, path: &str) -> Result<wire::Part, BadRequest> {
     match content {
-        None => Ok(text_part(String::new())),
+        None => Ok(text_part(Text::default())),
         Some(content) => plain_text(content, &format!("{path}.content")).map(text_part),
     }
 }
 
 /// The joined text of content that may hold nothing else. `path` of the content.
-pub(super) fn plain_text(content: Content, path: &str) -> Result<String, BadRequest> {
+pub(super) fn plain_text(content: Content, path: &str) -> Result<Text, BadRequest> {
     let parts = match content {
         Content::Text(text) => return Ok(text),
         Content::Parts(parts) => parts,
     };
-    let mut joined = String::new();
+    let mut texts = Vec::with_capacity(parts.len());
     for part in parts {
         let at = part.at;
         match part
             .text
             .filter(|_| matches!(part.kind, None | Some(PartKind::Text)))
         {
-            Some(text) => joined.push_str(&text),
+            Some(text) => texts.push(text),
             None => {
                 return Err(BadRequest::invalid(
                     format!("{path}[{at}].type"),
@@ -274,10 +283,10 @@ pub(super) fn plain_text(content: Content, path: &str) -> Result<String, BadRequ
             }
         }
     }
-    Ok(joined)
+    Ok(Text::joined(texts, ""))
 }
 
-fn text_part(text: String) -> wire::Part {
+fn text_part(text: Text) -> wire::Part {
     wire::Part::Text { text }
 }
 

@@ -5,6 +5,7 @@
 //! Works on the client's messages, before they are put into any of OCI's formats. Each message keeps its place in the
 //! client's list, for the `param` of a 400. What all models need stands here and in `pairing`, what some need in `vendors`.
 
+use crate::json::Text;
 use crate::openai::message::{CalledFunction, Content, Message, Part, PartKind, Role};
 
 use super::BadRequest;
@@ -139,7 +140,7 @@ fn media_behind_results(blocks: Vec<Block>) -> Vec<Block> {
             parts.extend(media);
             seen.push(Block::Plain(said(result.at, Role::User, parts)));
             if is_wordless(&result.message) {
-                result.message.content = Some(Content::Text(SEE_BELOW.to_owned()));
+                result.message.content = Some(SEE_BELOW.to_owned().into());
             }
         }
         moved.push(Block::Calls(calls));
@@ -151,10 +152,10 @@ fn media_behind_results(blocks: Vec<Block>) -> Vec<Block> {
 fn is_wordless(message: &Message) -> bool {
     match &message.content {
         None => true,
-        Some(Content::Text(text)) => text.trim().is_empty(),
+        Some(Content::Text(text)) => text.is_blank(),
         Some(Content::Parts(parts)) => parts.iter().all(|part| {
-            let text = part.text.as_deref().unwrap_or_default();
-            matches!(part.kind, Some(PartKind::Text) | None) && text.trim().is_empty()
+            let is_text = matches!(part.kind, Some(PartKind::Text) | None);
+            is_text && part.text.as_ref().is_none_or(Text::is_blank)
         }),
     }
 }
@@ -193,16 +194,14 @@ fn spread(blocks: Vec<Block>) -> Vec<Turn> {
 
 /// `between` stands between the two, if both say something.
 fn joined(first: Option<Content>, more: Option<Content>, between: &str) -> Option<Content> {
-    // From its end: what was joined before ends in words, and may begin with any amount of white space, which would be
-    // looked through again with each further message.
-    let is_blank = |text: &str| text.chars().rev().all(char::is_whitespace);
-    let speaks = |content: &Content| !matches!(content, Content::Text(text) if is_blank(text));
+    let speaks = |content: &Content| !matches!(content, Content::Text(text) if text.is_blank());
     match (first.filter(speaks), more.filter(speaks)) {
         (None, only) | (only, None) => only,
-        (Some(Content::Text(mut text)), Some(Content::Text(more))) => {
+        (Some(Content::Text(text)), Some(Content::Text(more))) => {
+            let mut text = text.into_string();
             text.push_str(between);
-            text.push_str(&more);
-            Some(Content::Text(text))
+            text.push_str(&more.read());
+            Some(text.into())
         }
         (Some(first), Some(more)) => {
             let mut parts = into_parts(first);
@@ -220,10 +219,10 @@ fn into_parts(content: Content) -> Vec<Part> {
     }
 }
 
-fn text_part(text: String) -> Part {
+fn text_part(text: impl Into<Text>) -> Part {
     Part {
         kind: Some(PartKind::Text),
-        text: Some(text),
+        text: Some(text.into()),
         ..Part::default()
     }
 }

@@ -35,7 +35,7 @@ fn line(message: &Message) -> String {
     }
     match &message.content {
         None => line += " -",
-        Some(Content::Text(text)) => line += &format!(" {text:?}"),
+        Some(Content::Text(text)) => line += &format!(" {:?}", text.read()),
         Some(Content::Parts(parts)) => {
             for part in parts {
                 line += &format!(" {}@{}", part_line(part), part.at);
@@ -55,8 +55,11 @@ fn line(message: &Message) -> String {
 
 fn part_line(part: &Part) -> String {
     match part.kind.unwrap() {
-        PartKind::Text => format!("{:?}", part.text.as_ref().unwrap()),
-        PartKind::ImageUrl => part.image_url.as_ref().unwrap().url.clone().unwrap(),
+        PartKind::Text => format!("{:?}", part.text.as_ref().unwrap().read()),
+        PartKind::ImageUrl => {
+            let url = &part.image_url.as_ref().unwrap().url;
+            url.as_ref().unwrap().read().into_owned()
+        }
         PartKind::File => {
             let file = part.file.as_ref().unwrap();
             format!(

@@ -5,6 +5,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value};
 
+use crate::json::Text;
+
 use super::cohere::ResponseFormat;
 use super::generic::{AnswerPart, ErrorBody, MediaUrl, StreamOptions, Usage, parts};
 use super::lenient::{self, TextOr};
@@ -82,7 +84,7 @@ pub(crate) enum Message {
     rename_all_fields = "camelCase"
 )]
 pub(crate) enum Part {
-    Text { text: String },
+    Text { text: Text },
     ImageUrl { image_url: MediaUrl },
     Document { document: Document },
 }

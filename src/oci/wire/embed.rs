@@ -4,6 +4,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::json;
+
 use super::lenient;
 
 /// Most inputs of one call.
@@ -79,14 +81,14 @@ impl<'a> Answer<'a> {
         }
         let by_type = self.embeddings_by_type.map(RawValue::get);
         let by_type: ByType<'a> = by_type
-            .and_then(|json| serde_json::from_str(json).ok())
+            .and_then(|json| json::from_text(json).ok())
             .unwrap_or_default();
         by_type.float.map(items).unwrap_or_default()
     }
 }
 
 fn items(list: &RawValue) -> Vec<&RawValue> {
-    serde_json::from_str(list.get()).unwrap_or_default()
+    json::from_text(list.get()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -95,7 +97,7 @@ mod tests {
     use super::*;
 
     fn floats(json: &str) -> Vec<String> {
-        let answer: Answer<'_> = serde_json::from_str(json).unwrap();
+        let answer: Answer<'_> = json::from_text(json).unwrap();
         let floats = answer.floats();
         floats.iter().map(|list| list.get().to_owned()).collect()
     }

@@ -5,6 +5,8 @@
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Number, Value};
 
+use crate::json::Text;
+
 use super::lenient::{self, TextOr, TextOrList};
 
 #[derive(Debug, Default, Serialize)]
@@ -126,7 +128,7 @@ pub(crate) enum Message {
 )]
 pub(crate) enum Part {
     Text {
-        text: String,
+        text: Text,
     },
     Image {
         image_url: MediaUrl,
@@ -148,14 +150,14 @@ pub(crate) enum Part {
 impl Part {
     fn long_bytes(&self) -> usize {
         match self {
-            Self::Text { text } => text.len(),
+            Self::Text { text } => text.long_bytes(),
             Self::Image { image_url: media }
             | Self::Document {
                 document_url: media,
                 ..
             }
             | Self::Video { video_url: media }
-            | Self::Audio { audio_url: media } => media.url.len(),
+            | Self::Audio { audio_url: media } => media.url.long_bytes(),
         }
     }
 }
@@ -163,7 +165,7 @@ impl Part {
 #[derive(Debug, Serialize)]
 pub(crate) struct MediaUrl {
     /// A data URI, or an address that the model fetches itself, where it can.
-    pub(crate) url: String,
+    pub(crate) url: Text,
     /// `AUTO`, `HIGH`, `LOW`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) detail: Option<&'static str>,

@@ -7,6 +7,8 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::value::RawValue;
 
+use crate::json;
+
 pub(crate) mod cohere;
 pub(crate) mod coherev2;
 pub(crate) mod embed;
@@ -225,7 +227,7 @@ fn chat_response<'de, D: Deserializer<'de>>(from: D) -> Result<ChatResponse, D::
     if !raw.get().starts_with('{') {
         return Ok(ChatResponse::default());
     }
-    let tag: Tag = serde_json::from_str(raw.get()).map_err(de::Error::custom)?;
+    let tag: Tag = json::from_text(raw.get()).map_err(de::Error::custom)?;
     let named = tag.api_format.and_then(|word| word.parse().ok());
     let format = named.unwrap_or(match (tag.choices, tag.text, tag.message) {
         (None, Some(_), _) => ApiFormat::Cohere,
@@ -233,9 +235,9 @@ fn chat_response<'de, D: Deserializer<'de>>(from: D) -> Result<ChatResponse, D::
         (Some(_), _, _) | (None, None, None) => ApiFormat::Generic,
     });
     let response = match format {
-        ApiFormat::Generic => serde_json::from_str(raw.get()).map(ChatResponse::Generic),
-        ApiFormat::Cohere => serde_json::from_str(raw.get()).map(ChatResponse::Cohere),
-        ApiFormat::CohereV2 => serde_json::from_str(raw.get()).map(ChatResponse::CohereV2),
+        ApiFormat::Generic => json::from_text(raw.get()).map(ChatResponse::Generic),
+        ApiFormat::Cohere => json::from_text(raw.get()).map(ChatResponse::Cohere),
+        ApiFormat::CohereV2 => json::from_text(raw.get()).map(ChatResponse::CohereV2),
     };
     response.map_err(de::Error::custom)
 }

@@ -4,6 +4,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::openai::message::Part;
 use crate::openai::tools::ToolChoice;
 
 /// A good request with `more` merged into it.
@@ -170,7 +171,7 @@ fn a_wrong_value_anywhere_is_named_as_by_a_reading_that_follows_the_path() {
                 let said = ChatRequest::parse(&body).unwrap_err();
                 assert_eq!(
                     said.param,
-                    Some(expected.path().to_string()),
+                    Some(path_with_pieces(&body, &expected)),
                     "{place} is {wrong}: {expected}"
                 );
                 refused += 1;
@@ -178,6 +179,23 @@ fn a_wrong_value_anywhere_is_named_as_by_a_reading_that_follows_the_path() {
         }
     }
     assert!(refused > 400, "{refused}");
+}
+
+/// The path of an error, also of one inside content, which is read for itself.
+fn path_with_pieces(body: &[u8], error: &serde_path_to_error::Error<serde_json::Error>) -> String {
+    let outer = error.path().to_string();
+    if !error.inner().to_string().starts_with('\u{1}') {
+        return outer;
+    }
+    let body: Value = serde_json::from_slice(body).unwrap();
+    let pointer = outer.replace(['.', '['], "/").replace(']', "");
+    let piece = body.pointer(&format!("/{pointer}")).unwrap().to_string();
+    let mut from = serde_json::Deserializer::from_str(&piece);
+    let inner = serde_path_to_error::deserialize::<_, Vec<Part>>(&mut from);
+    match inner.unwrap_err().path().to_string().as_str() {
+        "." => outer,
+        inner => outer + inner,
+    }
 }
 
 /// The JSON pointers of all values within.

@@ -1,5 +1,7 @@
 //! What is understood, what is refused, and under which name.
 
+use std::borrow::Cow;
+
 use serde_json::{Value, json};
 
 use super::{asked, body};
@@ -164,10 +166,10 @@ fn nulls_and_what_changes_nothing_are_ignored() {
     assert!(chat.wants_usage());
 }
 
-fn text(message: &Message) -> &str {
+fn text(message: &Message) -> Cow<'_, str> {
     match message.content.as_ref().unwrap() {
-        Content::Text(text) => text,
-        Content::Parts(parts) => parts[0].text.as_deref().unwrap(),
+        Content::Text(text) => text.read(),
+        Content::Parts(parts) => parts[0].text.as_ref().unwrap().read(),
     }
 }
 
@@ -180,7 +182,7 @@ fn settings_go_where_a_chat_has_them() {
     .chat;
     assert_eq!(chat.messages[0].role, Some(Role::System));
     assert_eq!(
-        (text(&chat.messages[0]), text(&chat.messages[1])),
+        (&*text(&chat.messages[0]), &*text(&chat.messages[1])),
         ("Be brief", "Hello")
     );
     assert!(chat.wants_stream());
@@ -295,7 +297,7 @@ fn calls_before_words_are_the_same_turn_and_results_end_it() {
         .collect();
     assert_eq!(roles, [User, Assistant, Tool, Assistant, Tool]);
     assert_eq!(
-        (text(&chat.messages[1]), chat.messages[1].tool_calls.len()),
+        (&*text(&chat.messages[1]), chat.messages[1].tool_calls.len()),
         ("So", 1)
     );
 }

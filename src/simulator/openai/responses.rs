@@ -5,6 +5,8 @@ pub(super) mod asked;
 
 use serde_json::{Value, json};
 
+use crate::json;
+
 use super::super::answer::{Choice, Finish, Plan};
 
 /// The answers' date: the same request gets the same answer.
@@ -97,7 +99,7 @@ fn response(plan: &Plan, model: &str, body: &Value, (status, output): (&str, Val
     if let Some(response) = response.as_object_mut() {
         for (name, usual) in REPEATED {
             let given = body.get(name).filter(|value| !value.is_null());
-            let said = given.cloned().or_else(|| serde_json::from_str(usual).ok());
+            let said = given.cloned().or_else(|| json::from_text(usual).ok());
             response.insert(name.to_owned(), said.unwrap_or_default());
         }
     }

@@ -3,6 +3,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::json;
+
 use super::super::answer::{Call, Choice, Finish, Plan};
 use super::super::schema::items;
 use super::framed;
@@ -180,7 +182,7 @@ fn finish_v2(finish: Finish) -> &'static str {
 
 fn call(call: &Call) -> Value {
     let parameters: Value =
-        serde_json::from_str(&call.arguments).unwrap_or_else(|_| Value::Object(Map::new()));
+        json::from_text(&call.arguments).unwrap_or_else(|_| Value::Object(Map::new()));
     json!({"name": call.name, "parameters": parameters})
 }
 

@@ -9,7 +9,7 @@ use std::collections::{HashMap, VecDeque};
 
 use serde_json::{Map, Value};
 
-use crate::json;
+use crate::json::{self, Text};
 use crate::oci::wire::cohere as wire;
 use crate::oci::wire::generic;
 use crate::translate::BadRequest;
@@ -172,14 +172,12 @@ fn parameters(arguments: &str) -> Map<String, Value> {
 
 /// The text of all parts. There are no others: they were refused before.
 fn text(parts: Vec<generic::Part>) -> String {
-    let mut texts = parts.into_iter().filter_map(|part| match part {
+    let texts = parts.into_iter().filter_map(|part| match part {
         generic::Part::Text { text } => Some(text),
         generic::Part::Image { .. }
         | generic::Part::Document { .. }
         | generic::Part::Video { .. }
         | generic::Part::Audio { .. } => None,
     });
-    let mut joined = texts.next().unwrap_or_default();
-    texts.for_each(|text| joined.push_str(&text));
-    joined
+    Text::joined(texts, "").into_string()
 }

@@ -1,6 +1,7 @@
 //! Takes out of a request that goes through as the client wrote it what a [`Fix`] says: top-level fields only, which is where OpenAI's
 //! parameters stand. What lies deeper stays, and OCI's refusal is the client's.
 
+use crate::json;
 use crate::translate::passthrough::{Action, Passed};
 
 use super::{Fix, Limit, Param};
@@ -48,7 +49,7 @@ fn may_go(param: Param, value: &str) -> bool {
         Param::N => value == "1",
         Param::ToolChoice => value == "\"auto\"",
         Param::ResponseFormat => {
-            let format: Option<serde_json::Value> = serde_json::from_str(value).ok();
+            let format: Option<serde_json::Value> = json::from_text(value).ok();
             format.is_some_and(|format| format == serde_json::json!({"type": "text"}))
         }
         // It stands deeper.

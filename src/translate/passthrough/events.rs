@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::json;
 use crate::oci::error::OciError;
 use crate::openai::render::Begun;
 
@@ -73,7 +74,7 @@ impl ResponseWatch {
         }
         let no_event = "an event is none of a response";
         let text = object(data).ok_or_else(|| broken(no_event))?;
-        let event: Option<Event<'_>> = serde_json::from_str(text).ok();
+        let event: Option<Event<'_>> = json::from_text(text).ok();
         let Some((event, kind)) = event.and_then(|mut event| {
             let kind = event.kind.take()?;
             Some((event, kind))
@@ -183,9 +184,7 @@ pub(super) fn whole(body: &[u8]) -> Result<Option<Tokens>, OciError> {
 /// What a failed response says of it, or an error event.
 fn failure(text: &str) -> OciError {
     let has_error = read(text).is_some_and(|response| response.error.is_some());
-    let flat = (!has_error)
-        .then(|| serde_json::from_str(text).ok())
-        .flatten();
+    let flat = (!has_error).then(|| json::from_text(text).ok()).flatten();
     let flat: Option<serde_json::Map<String, serde_json::Value>> = flat;
     let is_told = has_error || flat.is_some_and(|told| told.contains_key("message"));
     let told = is_told.then(|| as_error(text)).flatten();
@@ -202,7 +201,7 @@ fn object(json: &[u8]) -> Option<&str> {
 }
 
 fn read(text: &str) -> Option<Response<'_>> {
-    serde_json::from_str(text).ok()
+    json::from_text(text).ok()
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::json;
+
 /// Fields of an object. A request has tens.
 const MAX_FIELDS: usize = 1024;
 
@@ -39,7 +41,7 @@ impl<'a> Object<'a> {
         if !text.trim_ascii_start().starts_with('{') {
             return None;
         }
-        let Pairs(pairs) = serde_json::from_str(text).ok()?;
+        let Pairs(pairs) = json::from_text(text).ok()?;
         let place = |part: &str| part.as_ptr().addr().checked_sub(text.as_ptr().addr());
         let mut fields: Vec<Field<'a>> = Vec::with_capacity(pairs.len());
         let open = text.find('{')? + 1;
@@ -132,7 +134,7 @@ impl<'a> Object<'a> {
 impl Field<'_> {
     /// A name may be written with escapes.
     fn plain_name(&self) -> String {
-        serde_json::from_str(self.name).unwrap_or_default()
+        json::from_text(self.name).unwrap_or_default()
     }
 
     fn is(&self, name: &str) -> bool {

@@ -3,6 +3,7 @@
 
 use serde::de::DeserializeOwned;
 
+use crate::json;
 use crate::openai::chat::MAX_CHOICES;
 use crate::openai::models::check_name;
 
@@ -206,13 +207,13 @@ fn limit(object: &mut Object<'_>, quirks: Quirks, rules: &Rules) {
 }
 
 fn value<T: DeserializeOwned>(object: &Object<'_>, name: &str) -> Option<T> {
-    serde_json::from_str(object.get(name)?).ok()
+    json::from_text(object.get(name)?).ok()
 }
 
 /// `None`: it is there and of the wrong type.
 fn or_absent<T: DeserializeOwned>(object: &Object<'_>, name: &str) -> Option<Option<T>> {
     match object.get(name) {
-        Some(text) => serde_json::from_str(text).ok().map(Some),
+        Some(text) => json::from_text(text).ok().map(Some),
         None => Some(None),
     }
 }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
+use crate::json;
 use crate::oci::error::{OciError, status_error};
 use crate::openai::chat::MAX_CHOICES;
 
@@ -218,7 +219,7 @@ fn read<'a>(json: &'a [u8], otherwise: &str) -> Result<Chunk<'a>, OciError> {
     // A struct can be read from a list too.
     let is_object = json.trim_ascii_start().starts_with(b"{");
     let text = std::str::from_utf8(json).ok().filter(|_| is_object);
-    let chunk: Option<Chunk<'_>> = text.and_then(|text| serde_json::from_str(text).ok());
+    let chunk: Option<Chunk<'_>> = text.and_then(|text| json::from_text(text).ok());
     let Some(chunk) = chunk else {
         // An error may have any shape besides.
         return Err(text.and_then(as_error).unwrap_or_else(|| broken(otherwise)));
@@ -234,7 +235,7 @@ fn read<'a>(json: &'a [u8], otherwise: &str) -> Result<Chunk<'a>, OciError> {
 
 /// The error that an object is.
 pub(super) fn as_error(json: &str) -> Option<OciError> {
-    let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(json).ok()?;
+    let object: serde_json::Map<String, serde_json::Value> = json::from_text(json).ok()?;
     let is_error = ["error", "code", "message"]
         .iter()
         .any(|name| object.contains_key(*name));
@@ -250,7 +251,7 @@ pub(super) fn as_error(json: &str) -> Option<OciError> {
 
 /// `None` also for what is of the wrong type.
 pub(super) fn value<T: DeserializeOwned>(raw: Option<&RawValue>) -> Option<T> {
-    serde_json::from_str(raw?.get()).ok()
+    json::from_text(raw?.get()).ok()
 }
 
 pub(super) fn broken(why: &str) -> OciError {

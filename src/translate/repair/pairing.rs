@@ -215,8 +215,8 @@ fn result_as_text(turn: Turn) -> Turn {
         None => "Result of a tool:\n".to_owned(),
     };
     let content = match message.content {
-        None => Content::Text(label),
-        Some(Content::Text(text)) => Content::Text(label + &text),
+        None => label.into(),
+        Some(Content::Text(text)) => (label + &text.read()).into(),
         Some(parts @ Content::Parts(_)) => {
             let mut all = vec![text_part(label)];
             all.extend(into_parts(parts));

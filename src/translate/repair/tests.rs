@@ -1,6 +1,7 @@
 //! One table for each repair: histories in short hand before and after.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
 
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::*;
@@ -42,17 +43,22 @@ fn message(line: &str) -> Message {
         }
         role => json!({"role": role, "content": rest}),
     };
-    serde_json::from_value(json).unwrap()
+    read(&json)
+}
+
+/// As a request's body is read, from its text.
+fn read<T: DeserializeOwned>(json: &Value) -> T {
+    serde_json::from_str(&json.to_string()).unwrap()
 }
 
 fn shown(turn: &Turn) -> String {
     let message = &turn.message;
     let text = match &message.content {
-        Some(Content::Text(text)) => text.clone(),
+        Some(Content::Text(text)) => text.read().into_owned(),
         Some(Content::Parts(parts)) => {
             let texts = parts
                 .iter()
-                .map(|part| part.text.clone().unwrap_or_default());
+                .map(|part| part.text.clone().unwrap_or_default().into_string());
             texts.collect::<Vec<_>>().join("|")
         }
         None => String::new(),
@@ -206,7 +212,7 @@ fn a_result_without_an_id_goes_to_an_open_call_and_needs_one() {
     );
     let named = |name: &str| json!({"role": "tool", "name": name, "content": name});
     let mut messages = history(&["calls a:f b:g"]);
-    messages.extend(["g", "f"].map(|name| serde_json::from_value(named(name)).unwrap()));
+    messages.extend(["g", "f"].map(|name| read(&named(name))));
     let turns = repair(messages, Quirks::of(GROK)).unwrap();
     assert_eq!(
         turns.iter().map(shown).collect::<Vec<_>>(),
@@ -214,7 +220,7 @@ fn a_result_without_an_id_goes_to_an_open_call_and_needs_one() {
     );
     // Also of calls that have no ids; and not to one whose own result is there.
     let mut messages = history(&["calls :f :g"]);
-    messages.extend(["g", "f"].map(|name| serde_json::from_value(named(name)).unwrap()));
+    messages.extend(["g", "f"].map(|name| read(&named(name))));
     let turns = repair(messages, Quirks::of(GROK)).unwrap();
     let contents: Vec<_> = turns.iter().map(shown).collect();
     assert_eq!(
@@ -255,16 +261,13 @@ fn the_two_forms_may_be_mixed() {
     ] {
         let mut call = json!({"role": "assistant", "content": null, "function_call": function_call,
             "tool_calls": [{"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}]});
-        let mut messages = vec![
-            serde_json::from_value(call.clone()).unwrap(),
-            message("result a 1"),
-        ];
+        let mut messages = vec![read(&call), message("result a 1")];
         let turns = repair(messages, Quirks::of(GROK)).unwrap();
         let shown_turns: Vec<_> = turns.iter().map(shown).collect();
         assert_eq!(shown_turns, ["calls a:f", "result a 1"], "{function_call}");
         call["tool_calls"] = json!(null);
         call["content"] = json!("words");
-        messages = vec![serde_json::from_value(call).unwrap()];
+        messages = vec![read(&call)];
         let turns = repair(messages, Quirks::of(GROK)).unwrap();
         let has_call = function_call["name"] == "f";
         assert_eq!(turns.len(), if has_call { 2 } else { 1 }, "{function_call}");
@@ -273,11 +276,7 @@ fn the_two_forms_may_be_mixed() {
     // Other arguments are another call.
     let both = json!({"role": "assistant", "function_call": {"name": "f", "arguments": "{\"other\":1}"},
         "tool_calls": [{"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}]});
-    let turns = repair(
-        vec![serde_json::from_value(both).unwrap()],
-        Quirks::of(GROK),
-    )
-    .unwrap();
+    let turns = repair(vec![read(&both)], Quirks::of(GROK)).unwrap();
     assert_eq!(turns[0].message.tool_calls.len(), 2);
 }
 
@@ -286,7 +285,7 @@ fn images_of_results_become_a_users() {
     let image = json!({"type": "image_url", "image_url": {"url": "data:x"}});
     let screen = json!({"role": "tool", "tool_call_id": "a", "content": [{"type": "text", "text": "done"}, image]});
     let mut messages = history(&["user x", "calls a:f b:g", "result b 2", "user y"]);
-    messages.insert(2, serde_json::from_value(screen).unwrap());
+    messages.insert(2, read(&screen));
     let turns = repair(messages, Quirks::of(GROK)).unwrap();
     assert_eq!(
         turns.iter().map(shown).collect::<Vec<_>>(),
@@ -369,7 +368,7 @@ fn the_older_form_is_matched_by_name() {
     );
     let nameless = json!({"role": "function", "content": "1"});
     let mut messages = history(&["calls-function f", "calls-function g", "function g 2"]);
-    messages.push(serde_json::from_value(nameless).unwrap());
+    messages.push(read(&nameless));
     let turns = repair(messages, Quirks::of(GROK)).unwrap();
     assert_eq!(
         turns.iter().map(shown).collect::<Vec<_>>(),
@@ -381,11 +380,7 @@ fn the_older_form_is_matched_by_name() {
         ]
     );
     let broken = json!({"role": "assistant", "function_call": {"arguments": "{}"}});
-    let refused = repair(
-        vec![serde_json::from_value(broken).unwrap()],
-        Quirks::of(GROK),
-    )
-    .unwrap_err();
+    let refused = repair(vec![read(&broken)], Quirks::of(GROK)).unwrap_err();
     assert_eq!(refused.param, "messages[0].function_call.name");
 }
 
@@ -393,7 +388,7 @@ fn the_older_form_is_matched_by_name() {
 fn an_orphan_keeps_its_images() {
     let image = json!([{"role": "tool", "tool_call_id": "a", "content": [{"type": "text", "text": "done"},
         {"type": "image_url", "image_url": "https://x"}]}]);
-    let turns = repair(serde_json::from_value(image).unwrap(), Quirks::of(GROK)).unwrap();
+    let turns = repair(read(&image), Quirks::of(GROK)).unwrap();
     assert_eq!(shown(&turns[0]), "user result of tool a:\n|done|");
     let Some(Content::Parts(parts)) = &turns[0].message.content else {
         unreachable!("it has parts")

@@ -1,5 +1,6 @@
 //! Repairs that some vendors' servers need, each for a quirk of its name or nearly.
 
+use crate::json::Text;
 use crate::openai::message::{Content, Part, PartKind, Role};
 
 use super::{Block, Calls, Turn, joined, said, text_part};
@@ -94,8 +95,8 @@ pub(super) fn fill_empty_tool_turns(blocks: &mut [Block]) {
                 parts.retain(|part| part.kind == Some(PartKind::Refusal));
                 parts.push(text_part(FILLER.to_owned()));
             }
-            Some(Content::Text(text)) if text.is_empty() => FILLER.clone_into(text),
-            content @ None => *content = Some(Content::Text(FILLER.to_owned())),
+            Some(Content::Text(text)) if text.is_empty() => *text = FILLER.to_owned().into(),
+            content @ None => *content = Some(FILLER.to_owned().into()),
             Some(Content::Parts(_) | Content::Text(_)) => {}
         }
     }
@@ -105,7 +106,7 @@ pub(super) fn fill_empty_tool_turns(blocks: &mut [Block]) {
 fn is_blank(part: &Part) -> bool {
     match part.kind {
         Some(PartKind::Refusal) => true,
-        Some(PartKind::Text) | None => part.text.as_ref().is_some_and(String::is_empty),
+        Some(PartKind::Text) | None => part.text.as_ref().is_some_and(Text::is_empty),
         Some(PartKind::ImageUrl | PartKind::VideoUrl | PartKind::InputAudio | PartKind::File) => {
             false
         }

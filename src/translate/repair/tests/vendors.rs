@@ -84,7 +84,7 @@ fn gemini_gets_one_system_message_and_first() {
     check(GEMINI, &["user x", "system a"], &["system a", "user x"]);
     let parts = json!([{"role": "system", "content": [{"type": "text", "text": "a"}]}, {"role": "system"},
         {"role": "system", "content": "b"}, {"role": "user", "content": "x"}]);
-    let turns = repair(serde_json::from_value(parts).unwrap(), Quirks::of(GEMINI)).unwrap();
+    let turns = repair(read(&parts), Quirks::of(GEMINI)).unwrap();
     assert_eq!(
         turns.iter().map(shown).collect::<Vec<_>>(),
         ["system a|\n\n|b", "user x"]
@@ -105,7 +105,7 @@ fn llamas_tool_turn_is_never_empty() {
         (json!([{"type": "text", "text": "words"}]), "words"),
     ] {
         let mut messages = history(&["calls a:f", "result a 1"]);
-        messages[0].content = serde_json::from_value(content).unwrap();
+        messages[0].content = read(&content);
         let turns = repair(messages, Quirks::of(LLAMA)).unwrap();
         assert_eq!(shown(&turns[0]), format!("calls a:f \"{shown_text}\""));
     }
