@@ -46,15 +46,26 @@ impl Incoming {
 
     /// Appends to `bytes` until the body ends, or until there are more than `limit`. `true`: it ended.
     fn read_up_to(&mut self, limit: usize, bytes: &mut Vec<u8>) -> Result<bool, OciError> {
-        let mut piece = vec![0; BUFFER_BYTES];
         while bytes.len() <= limit {
-            let count = self.read(&mut piece)?;
-            if count == 0 {
+            let length = bytes.len();
+            make_room(bytes, limit);
+            bytes.resize(length + BUFFER_BYTES, 0);
+            let read = self.read(bytes.get_mut(length..).unwrap_or_default());
+            bytes.truncate(length + read.as_ref().map_or(0, |count| *count));
+            if read? == 0 {
                 return Ok(true);
             }
-            bytes.extend_from_slice(piece.get(..count).unwrap_or_default());
         }
         Ok(false)
+    }
+}
+
+/// Room for one more piece. By half of what there is and no further than to the limit: old and new are there at once.
+fn make_room(bytes: &mut Vec<u8>, limit: usize) {
+    let length = bytes.len();
+    if bytes.capacity() - length < BUFFER_BYTES {
+        let most = (limit + BUFFER_BYTES).saturating_sub(length);
+        bytes.reserve_exact((length / 2).min(most).max(BUFFER_BYTES));
     }
 }
 
