@@ -4,9 +4,7 @@
 #[cfg(not(any(feature = "ring", feature = "aws-lc")))]
 compile_error!("build with the feature `ring`, which is the default, or `aws-lc`");
 
-use std::sync::Arc;
-
-use rustls::crypto::CryptoProvider;
+mod tls;
 
 #[cfg(feature = "aws-lc")]
 use aws_lc_rs::digest;
@@ -17,18 +15,10 @@ use ring::digest;
 #[cfg(not(feature = "aws-lc"))]
 pub(crate) use ring::{pbkdf2, rand, signature};
 
-#[cfg(feature = "aws-lc")]
-use rustls::crypto::aws_lc_rs as of_tls;
-#[cfg(not(feature = "aws-lc"))]
-use rustls::crypto::ring as of_tls;
-
 use rand::SecureRandom as _;
 use signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 
-/// For TLS.
-pub(crate) fn provider() -> Arc<CryptoProvider> {
-    Arc::new(of_tls::default_provider())
-}
+pub(crate) use tls::provider;
 
 /// The RSASSA-PKCS1-v1_5 signature of the message's SHA-256; `None` if the random source failed.
 pub(crate) fn rsa_sha256(key: &RsaKeyPair, message: &[u8]) -> Option<Vec<u8>> {
@@ -40,6 +30,11 @@ pub(crate) fn rsa_sha256(key: &RsaKeyPair, message: &[u8]) -> Option<Vec<u8>> {
     let random = rand::SystemRandom::new();
     let signed = key.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature);
     signed.ok().map(|()| signature)
+}
+
+/// The SHA-256 of a request's body.
+pub(crate) fn sha256(bytes: &[u8]) -> impl AsRef<[u8]> {
+    digest::digest(&digest::SHA256, bytes)
 }
 
 /// For the fingerprint of a certificate, which nobody relies on.

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
-use sha2::{Digest as _, Sha256};
 
 use crate::accounts::fleet::{Acquired, Ask, Enlisted, Fleet};
 use crate::accounts::seat::Ending;
 use crate::accounts::tried::Tried;
 use crate::accounts::{BreakerSettings, FleetSettings, SeatSettings, Strategy};
+use crate::crypto;
 use crate::names::AccountId;
 use crate::oci::keys::PrivateKey;
 use crate::oci::signer::{Request, Signer};
@@ -48,7 +48,7 @@ impl Signing {
 
 /// The hash of a body, thrown away.
 pub fn hash(body: &[u8]) {
-    black_box(Sha256::digest(body));
+    black_box(crypto::sha256(body));
 }
 
 /// The fleet behind a lock, as requests use it: what a turn costs is what all of them wait for each other.

@@ -114,9 +114,12 @@ pub(crate) fn head_bytes(
         httpdate::HttpDate::from(now)
     );
     let mut line = |name: &str, value: &str| {
-        head.extend([name, ": "]);
+        head.push_str(name);
+        head.push_str(": ");
         // A value from outside (an upstream's id, an account's name) must not begin a line of its own.
-        head.extend(value.chars().filter(|c| !c.is_control()));
+        value
+            .split(char::is_control)
+            .for_each(|part| head.push_str(part));
         head.push_str("\r\n");
     };
     for (name, value) in headers {

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use rsa::pkcs1v15::SigningKey;
 use rsa::rand_core::{self, CryptoRng, RngCore};
 use rsa::signature::{RandomizedSigner as _, SignatureEncoding as _};
-use sha2::{Digest as _, Sha256};
+use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::keys::{KeyError, PrivateKey};
@@ -106,7 +106,7 @@ impl Signer {
     fn sign_dated(&self, request: &Request<'_>, date: String) -> Signed {
         let content_sha256 = request
             .body
-            .map(|body| BASE64.encode(Sha256::digest(body.bytes)));
+            .map(|body| BASE64.encode(crypto::sha256(body.bytes)));
         let text = signing_string(request, &date, content_sha256.as_deref());
         let signature = self.engine.sign(text.as_bytes()).unwrap_or_default();
         let headers = match (request.body, request.host) {
