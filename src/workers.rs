@@ -1,13 +1,13 @@
 //! The bounded queue and the fixed threads that empty it. Knows no HTTP: it is generic over the work.
 
+use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
 /// Stack of a worker: parsing deeply nested JSON and a TLS handshake are the deepest it goes. Only touched pages cost memory.
 const WORKER_STACK_BYTES: usize = 1024 * 1024;
@@ -21,18 +21,28 @@ pub(crate) struct PoolSettings {
     pub(crate) queue_size: usize,
 }
 
-/// A pool of threads behind a bounded queue.
+/// A pool of threads behind a bounded queue. Dropping it ends the threads, each when its item is done.
 pub(crate) struct Workers<T> {
     settings: PoolSettings,
-    sender: Sender<T>,
-    /// For the sweep; the threads have their own.
-    receiver: Receiver<T>,
+    desk: Arc<Desk<T>>,
     is_waiting: fn(&T) -> bool,
-    /// One at a time takes a place or submits: what a sweep takes out must find its place again.
-    submitting: Mutex<()>,
-    busy: Arc<AtomicUsize>,
     panics: Arc<AtomicU64>,
     waiting: Arc<AtomicUsize>,
+}
+
+/// Where items wait for workers, and workers for items.
+struct Desk<T> {
+    queue: Mutex<Queue<T>>,
+    /// Threads that are at work.
+    busy: AtomicUsize,
+}
+
+struct Queue<T> {
+    items: VecDeque<T>,
+    /// Who has nothing to do, the last to become so at the end and called first: its stack and what it used are still in the caches, and
+    /// threads that were never needed take no memory.
+    idle: Vec<Arc<Condvar>>,
+    is_open: bool,
 }
 
 /// A place in the queue. Whoever holds it waits for a worker; dropping it gives it back.
@@ -56,18 +66,22 @@ impl<T: Send + 'static> Workers<T> {
         is_waiting: fn(&T) -> bool,
         work: impl Fn(T) + Send + Sync + 'static,
     ) -> io::Result<Self> {
-        // Items that an idle worker is about to take are in it for a moment too.
-        let (sender, receiver) = bounded(settings.queue_size + settings.workers);
+        let desk = Arc::new(Desk {
+            queue: Mutex::new(Queue {
+                items: VecDeque::new(),
+                idle: Vec::with_capacity(settings.workers),
+                is_open: true,
+            }),
+            busy: AtomicUsize::new(0),
+        });
         let work = Arc::new(work);
-        let busy = Arc::new(AtomicUsize::new(0));
         let panics = Arc::new(AtomicU64::new(0));
         for number in 0..settings.workers {
-            let (receiver, work, busy) = (receiver.clone(), Arc::clone(&work), Arc::clone(&busy));
-            let panics = Arc::clone(&panics);
+            let (desk, work, panics) = (Arc::clone(&desk), Arc::clone(&work), Arc::clone(&panics));
             let spawned = thread::Builder::new()
                 .name("worker".to_owned())
                 .stack_size(WORKER_STACK_BYTES)
-                .spawn(move || run(&receiver, &*work, &busy, &panics));
+                .spawn(move || run(&desk, &*work, &panics));
             match spawned {
                 Ok(_) => {}
                 Err(error) if number == 0 => return Err(error),
@@ -82,11 +96,8 @@ impl<T: Send + 'static> Workers<T> {
         }
         Ok(Self {
             settings,
-            sender,
-            receiver,
+            desk,
             is_waiting,
-            submitting: Mutex::new(()),
-            busy,
             panics,
             waiting: Arc::default(),
         })
@@ -95,7 +106,7 @@ impl<T: Send + 'static> Workers<T> {
     /// A place in the queue, unless `queue_size` wait already. `elsewhere`: those among them that wait for something else
     /// than a worker. An item that an idle worker will take at once needs no room.
     pub(crate) fn place(&self, elsewhere: usize) -> Option<Place> {
-        let _alone = self.submitting.lock();
+        let _alone = self.desk.queue.lock();
         if self.waiting() + elsewhere >= self.settings.queue_size {
             return None;
         }
@@ -112,15 +123,28 @@ impl<T: Send + 'static> Workers<T> {
     /// Queues an item that has a place, or hands it back if there is no room. Never blocks. Items that nobody wants any more
     /// do not count: they are swept out when the queue is full of them.
     pub(crate) fn submit(&self, item: T) -> Result<(), T> {
-        let _alone = self.submitting.lock();
-        match self.sender.try_send(item) {
-            Ok(()) => Ok(()),
-            Err(TrySendError::Disconnected(item)) => Err(item),
-            Err(TrySendError::Full(item)) => {
-                self.sweep();
-                self.sender.try_send(item).map_err(TrySendError::into_inner)
-            }
+        // Items that an idle worker is about to take are in it for a moment too.
+        let room = self.settings.queue_size + self.settings.workers;
+        let mut queue = self.desk.queue.lock();
+        let mut unwanted = VecDeque::new();
+        if queue.items.len() >= room {
+            let all = std::mem::take(&mut queue.items).into_iter();
+            (queue.items, unwanted) = all.partition(self.is_waiting);
         }
+        let refused = if queue.items.len() < room {
+            queue.items.push_back(item);
+            None
+        } else {
+            Some(item)
+        };
+        let called = queue.idle.pop();
+        drop(queue);
+        if let Some(worker) = called {
+            worker.notify_one();
+        }
+        // That answers their clients: not with the queue held.
+        drop(unwanted);
+        refused.map_or(Ok(()), Err)
     }
 
     pub(crate) fn settings(&self) -> PoolSettings {
@@ -129,7 +153,7 @@ impl<T: Send + 'static> Workers<T> {
 
     /// Threads that are at work.
     pub(crate) fn busy(&self) -> usize {
-        self.busy.load(Ordering::Acquire)
+        self.desk.busy.load(Ordering::Acquire)
     }
 
     /// Items whose work has panicked.
@@ -139,35 +163,62 @@ impl<T: Send + 'static> Workers<T> {
 
     /// Items that are waiting or worked on.
     pub(crate) fn load(&self) -> usize {
-        self.receiver.len() + self.busy()
+        let queue = self.desk.queue.lock();
+        queue.items.len() + self.busy()
     }
+}
 
-    /// Takes all out and puts back, in order, what is still waiting. Only for who holds `submitting`.
-    fn sweep(&self) {
-        let all: Vec<T> = self.receiver.try_iter().collect();
-        for item in all.into_iter().filter(|item| (self.is_waiting)(item)) {
-            // There is room: more were taken out, and nobody else puts in.
-            let _ = self.sender.try_send(item);
+impl<T> Drop for Workers<T> {
+    fn drop(&mut self) {
+        let mut queue = self.desk.queue.lock();
+        queue.is_open = false;
+        queue.idle.drain(..).for_each(|worker| {
+            worker.notify_one();
+        });
+    }
+}
+
+impl<T> Desk<T> {
+    /// The next item, and counts its worker as busy. `None`: there are no more.
+    fn next(&self, worker: &Arc<Condvar>) -> Option<T> {
+        let mut queue = self.queue.lock();
+        loop {
+            if let Some(item) = queue.items.pop_front() {
+                self.busy.fetch_add(1, Ordering::AcqRel);
+                return Some(item);
+            }
+            if !queue.is_open {
+                return None;
+            }
+            queue.idle.push(Arc::clone(worker));
+            // Returns for nobody but who took it out of `idle`: this kind of condition variable does not wake by itself.
+            worker.wait(&mut queue);
         }
     }
 }
 
-fn run<T>(receiver: &Receiver<T>, work: &impl Fn(T), busy: &AtomicUsize, panics: &AtomicU64) {
-    while let Ok(item) = receiver.recv() {
-        busy.fetch_add(1, Ordering::AcqRel);
+fn run<T>(desk: &Desk<T>, work: &impl Fn(T), panics: &AtomicU64) {
+    let worker = Arc::new(Condvar::new());
+    while let Some(item) = desk.next(&worker) {
         // The item's own drop answers its client; what the panic left half done is dropped with it.
         if catch_unwind(AssertUnwindSafe(|| work(item))).is_err() {
             panics.fetch_add(1, Ordering::Relaxed);
             log::error!("error: a worker panicked; the request was answered with 500");
         }
-        busy.fetch_sub(1, Ordering::AcqRel);
+        desk.busy.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may fail")]
+#[expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may fail"
+)]
 mod tests {
     use std::time::Duration;
+
+    use crossbeam_channel::{Receiver, Sender, bounded};
 
     use super::*;
 
@@ -247,6 +298,34 @@ mod tests {
         for item in 1..=5 {
             assert_eq!(results.recv_timeout(DEADLINE), Ok(item));
         }
+    }
+
+    #[test]
+    fn who_became_idle_last_is_called_first_and_all_end_with_the_pool() {
+        let settings = PoolSettings {
+            workers: 4,
+            queue_size: 4,
+        };
+        let (done, results) = bounded(100);
+        let work = move |()| done.send(thread::current().id()).unwrap();
+        let pool = Workers::start(settings, |()| true, work).unwrap();
+        let all_idle = || {
+            let deadline = std::time::Instant::now() + DEADLINE;
+            while pool.desk.queue.lock().idle.len() < settings.workers {
+                assert!(std::time::Instant::now() < deadline);
+                thread::yield_now();
+            }
+        };
+        let mut who = Vec::new();
+        for _ in 0..20 {
+            all_idle();
+            pool.submit(()).unwrap();
+            who.push(results.recv_timeout(DEADLINE).unwrap());
+        }
+        assert!(who.iter().all(|worker| *worker == who[0]), "{who:?}");
+        drop(pool);
+        let ended = results.recv_timeout(DEADLINE).unwrap_err();
+        assert_eq!(ended, crossbeam_channel::RecvTimeoutError::Disconnected);
     }
 
     #[test]
