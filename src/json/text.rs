@@ -75,11 +75,11 @@ impl Text {
     pub(crate) fn is_blank(&self) -> bool {
         match &self.0 {
             Form::Read(text) => text.trim_end().is_empty(),
-            // A word that begins with an escape is a rare one.
-            Form::Written(json) => match inside(json).trim_start().strip_prefix('\\') {
-                Some(_) => read(json).trim_start().is_empty(),
-                None => inside(json).trim_start().is_empty(),
-            },
+            Form::Written(json) => {
+                let begins = inside(json).trim_start();
+                // A word that begins with an escape is a rare one.
+                begins.is_empty() || begins.starts_with('\\') && read(json).trim_start().is_empty()
+            }
         }
     }
 

@@ -198,10 +198,7 @@ fn joined(first: Option<Content>, more: Option<Content>, between: &str) -> Optio
     match (first.filter(speaks), more.filter(speaks)) {
         (None, only) | (only, None) => only,
         (Some(Content::Text(text)), Some(Content::Text(more))) => {
-            let mut text = text.into_string();
-            text.push_str(between);
-            text.push_str(&more.read());
-            Some(text.into())
+            Some(Text::joined([text, more], between).into())
         }
         (Some(first), Some(more)) => {
             let mut parts = into_parts(first);
