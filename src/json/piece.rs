@@ -73,10 +73,12 @@ impl<'a> Inside<'a> {
         })
     }
 
-    /// Where it is in the whole. `place`: where the whole's reader was, behind the piece, perhaps behind the end of what holds it too.
+    /// Where it is in the whole. `place`: where the whole's reader was, behind the piece, perhaps behind the end of what holds it too,
+    /// or behind the comma that follows in a list.
     fn place(&self, json: &[u8], place: usize) -> Option<usize> {
         let read = json.get(..place)?.trim_ascii_end();
-        let outer = read.strip_suffix(b"}").or(read.strip_suffix(b"]"));
+        let before = [b"}", b"]", b","].map(|behind| read.strip_suffix(behind));
+        let outer = before.into_iter().flatten().next();
         let ends = [
             Some(read.len()),
             outer.map(|outer| outer.trim_ascii_end().len()),
@@ -187,6 +189,14 @@ mod tests {
             (
                 r#"{"a":[[1],[2,"}]"^]]}"#,
                 "invalid type: string \"}]\", expected i64",
+            ),
+            (
+                r#"{"a":[["}"^,3] , [4]]}"#,
+                "invalid type: string \"}\", expected i64",
+            ),
+            (
+                r#"{"a":[[1], ^{} , [2]]}"#,
+                "invalid type: map, expected a sequence",
             ),
             (
                 "{\"b\":[],\n \"a\":\n[[1],\n\n[2,\n true^\n]]\n}",

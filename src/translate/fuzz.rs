@@ -179,6 +179,7 @@ fn requests() {
     let mut corpus = inputs("request.openai.json");
     corpus.extend(texts(&[
         r#"{"model":"m","messages":[{"role":"user","content":"half \ud83d of it"}]}"#,
+        r#"{"model":"m","messages":[["user",{"text":"hi"},"a name"]]}"#,
     ]));
     let target = Target {
         name: "translate::fuzz::requests",
