@@ -3,8 +3,8 @@
 //! a file `fuzz.rs` each.
 //!
 //! An execution follows from its seed alone. `cargo test` runs a fixed number of executions with the same seeds each
-//! time. `FUZZ_SECONDS=60 cargo test --lib fuzz -- --nocapture` runs each target for that long, with new seeds.
-//! `FUZZ_SEED=7` runs only the execution of that seed, which a failure has printed.
+//! time. `FUZZ_SECONDS=60 cargo test --lib fuzz -- --nocapture` runs each target for that long, with new seeds, or with those
+//! from `FUZZ_FIRST=7` on. `FUZZ_SEED=7` runs only the execution of that seed, which a failure has printed.
 
 #![expect(clippy::panic, reason = "a broken promise ends the test")]
 
@@ -129,7 +129,7 @@ impl Target<'_> {
 enum Wanted {
     One(u64),
     Many(u64),
-    For(Duration),
+    For { duration: Duration, first: u64 },
 }
 
 impl Wanted {
@@ -141,20 +141,19 @@ impl Wanted {
         };
         match (number("FUZZ_SEED"), number("FUZZ_SECONDS")) {
             (Some(seed), _) => Self::One(seed),
-            (None, Some(seconds)) => Self::For(Duration::from_secs(seconds)),
+            (None, Some(seconds)) => Self::For {
+                duration: Duration::from_secs(seconds),
+                first: number("FUZZ_FIRST").unwrap_or_else(new_seed),
+            },
             (None, None) => Self::Many(usual),
         }
     }
 
-    /// Seeds of a run by time are new each time. They are spread by `Random` and need not be.
     fn first_seed(self) -> u64 {
         match self {
             Self::One(seed) => seed,
             Self::Many(_) => 0,
-            Self::For(_) => {
-                let now = SystemTime::now().duration_since(UNIX_EPOCH);
-                now.map_or(0, |now| now.as_secs() << 24)
-            }
+            Self::For { first, .. } => first,
         }
     }
 
@@ -162,9 +161,15 @@ impl Wanted {
         match self {
             Self::One(_) => executions < 1,
             Self::Many(usual) => executions < usual,
-            Self::For(duration) => begun.elapsed() < duration,
+            Self::For { duration, .. } => begun.elapsed() < duration,
         }
     }
+}
+
+/// Another one each second. Seeds are spread by `Random` and need not be.
+fn new_seed() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0, |now| now.as_secs() << 24)
 }
 
 /// As a literal of Rust's; its beginning if it is long.
