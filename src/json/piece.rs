@@ -77,11 +77,10 @@ impl<'a> Inside<'a> {
     /// or behind the comma that follows in a list.
     fn place(&self, json: &[u8], place: usize) -> Option<usize> {
         let read = json.get(..place)?.trim_ascii_end();
-        let before = [b"}", b"]", b","].map(|behind| read.strip_suffix(behind));
-        let outer = before.into_iter().flatten().next();
+        let outer = read.split_last().filter(|(last, _)| b"}],".contains(last));
         let ends = [
             Some(read.len()),
-            outer.map(|outer| outer.trim_ascii_end().len()),
+            outer.map(|(_, before)| before.trim_ascii_end().len()),
         ];
         ends.into_iter().flatten().find_map(|end| {
             let start = end.checked_sub(self.length)?;
